@@ -1,0 +1,1 @@
+"""Structure findings and content verification."""

@@ -1,0 +1,272 @@
+"""Tree: read-only access to what lies below one root, never out of it.
+
+Paths are relative to the root, `/` between names, `""` for the root itself; names are `str` as `os.fsdecode` gives
+them (surrogateescape), so no byte of a name is lost.  Symbolic links are never followed below the root: each
+component is opened relative to its parent's descriptor with O_NOFOLLOW, so a link that is swapped in later leads
+nowhere either.  Nothing is ever opened for writing.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat as stat_module
+from collections import OrderedDict
+from typing import Literal, NamedTuple, Protocol
+
+from ocistore.errors import UnreadableFile
+
+EntryType = Literal["dir", "file", "link", "other"]
+
+_READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
+_DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_DIRECTORY
+_KEPT_OPEN = 24
+READ_LIMIT = 512 * 1024 * 1024
+"""Bytes; a record file that is larger is refused rather than read into memory."""
+
+
+class Entry(NamedTuple):
+    """A name in a directory and the type of what bears it (a link is not followed)."""
+
+    name: str
+    type: EntryType
+
+
+class Missing(UnreadableFile):
+    """The path doesn't exist."""
+
+
+class Tree(Protocol):
+    """What a reader may ask of a disk; a directory is one answerer, a disk image may be another."""
+
+    @property
+    def path(self) -> str:
+        """Where the root is, as the user named it; only for texts."""
+        ...
+
+    def list(self, path: str) -> list[Entry]:
+        """The entries of a directory, sorted by name.
+
+        Raises:
+            UnreadableFile: not there (`Missing`), no directory, or refused.
+        """
+        ...
+
+    def stat(self, path: str) -> os.stat_result:
+        """What lstat says of a path.
+
+        Raises:
+            UnreadableFile: not there (`Missing`) or refused.
+        """
+        ...
+
+    def read(self, path: str, limit: int = READ_LIMIT) -> bytes:
+        """The bytes of a regular file of at most `limit` bytes.
+
+        Raises:
+            UnreadableFile: not there (`Missing`), no regular file, too large, or refused.
+        """
+        ...
+
+    def readlink(self, path: str) -> str:
+        """The target of a symbolic link, as it is written there.
+
+        Raises:
+            UnreadableFile: not there (`Missing`), no link, or refused.
+        """
+        ...
+
+    def xattr(self, path: str, name: str) -> bytes | None:
+        """An extended attribute of a file, None where there is none."""
+        ...
+
+
+class DirectoryTree:
+    """A Tree over a directory of the running system.
+
+    Holds the root's descriptor and a few of its directories'; close it or use it as a context manager.
+    """
+
+    def __init__(self, path: str) -> None:
+        """Opens `path`, which may itself be reached through links.
+
+        Raises:
+            UnreadableFile: it can't be opened as a directory.
+        """
+        self._path = path
+        try:
+            self._root = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as err:
+            raise _refused(err, path) from None
+        self._open: OrderedDict[str, int] = OrderedDict()
+        self._noatime = getattr(os, "O_NOATIME", 0)
+
+    @property
+    def path(self) -> str:
+        """Where the root is, as the user named it."""
+        return self._path
+
+    @property
+    def descriptor(self) -> int:
+        """The root's descriptor, for walks."""
+        return self._root
+
+    def close(self) -> None:
+        """Gives the descriptors back."""
+        for descriptor in self._open.values():
+            os.close(descriptor)
+        self._open.clear()
+        if self._root >= 0:
+            os.close(self._root)
+            self._root = -1
+
+    def __enter__(self) -> DirectoryTree:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def list(self, path: str) -> list[Entry]:
+        """See Tree.list."""
+        try:
+            # A descriptor of its own: scandir's position belongs to it.
+            own = self.open_directory(path)
+            try:
+                with os.scandir(own) as entries:
+                    found = [Entry(e.name, _entry_type(e)) for e in entries]
+            finally:
+                os.close(own)
+        except OSError as err:
+            raise _refused(err, path) from None
+        found.sort()
+        return found
+
+    def stat(self, path: str) -> os.stat_result:
+        """See Tree.stat."""
+        try:
+            if not path:
+                return os.fstat(self._root)
+            parent, name = self._parent(path)
+            return os.stat(name, dir_fd=parent, follow_symlinks=False)
+        except OSError as err:
+            raise _refused(err, path) from None
+
+    def read(self, path: str, limit: int = READ_LIMIT) -> bytes:
+        """See Tree.read."""
+        try:
+            parent, name = self._parent(path)
+            descriptor = self._open_file(name, parent)
+            try:
+                st = os.fstat(descriptor)
+                if not stat_module.S_ISREG(st.st_mode):
+                    raise UnreadableFile("not a regular file", path, errno.EINVAL)
+                if st.st_size > limit:
+                    raise UnreadableFile(
+                        f"larger than the {limit} bytes that are read of such a file", path, errno.EFBIG
+                    )
+                return _read_all(descriptor, st.st_size, limit)
+            finally:
+                os.close(descriptor)
+        except OSError as err:
+            raise _refused(err, path) from None
+
+    def readlink(self, path: str) -> str:
+        """See Tree.readlink."""
+        try:
+            parent, name = self._parent(path)
+            return os.readlink(name, dir_fd=parent)
+        except OSError as err:
+            raise _refused(err, path) from None
+
+    def xattr(self, path: str, name: str) -> bytes | None:
+        """See Tree.xattr."""
+        try:
+            parent, base = self._parent(path)
+            # There is no getxattr relative to a descriptor; /proc names the open parent, so no link is followed.
+            return os.getxattr(f"/proc/self/fd/{parent}/{base}", name, follow_symlinks=False)
+        except OSError as err:
+            if err.errno in (errno.ENODATA, errno.ENOTSUP):
+                return None
+            raise _refused(err, path) from None
+
+    def open_directory(self, path: str) -> int:
+        """A new descriptor of a directory below the root, the caller's to close.
+
+        Raises:
+            OSError: as the system says it.
+        """
+        if not path:
+            return os.open(".", _DIRECTORY, dir_fd=self._root)
+        parent, name = self._parent(path)
+        return self._open_directory(name, parent)
+
+    def _parent(self, path: str) -> tuple[int, str]:
+        head, _, name = path.rpartition("/")
+        if name in ("", ".", ".."):
+            raise OSError(errno.EINVAL, "the path is not one below the root")
+        return self._directory(head), name
+
+    def _directory(self, path: str) -> int:
+        if not path:
+            return self._root
+        kept = self._open.get(path)
+        if kept is not None:
+            self._open.move_to_end(path)
+            return kept
+        parent, name = self._parent(path)
+        descriptor = self._open_directory(name, parent)
+        if len(self._open) >= _KEPT_OPEN:
+            os.close(self._open.popitem(last=False)[1])
+        self._open[path] = descriptor
+        return descriptor
+
+    def _open_file(self, name: str, parent: int) -> int:
+        return self._open_noatime(name, _READ, parent)
+
+    def _open_directory(self, name: str, parent: int) -> int:
+        return self._open_noatime(name, _DIRECTORY, parent)
+
+    def _open_noatime(self, name: str, flags: int, parent: int) -> int:
+        if self._noatime:
+            try:
+                return os.open(name, flags | self._noatime, dir_fd=parent)
+            except PermissionError:
+                # O_NOATIME is for a file's owner and for root; others read as they may.
+                pass
+        return os.open(name, flags, dir_fd=parent)
+
+
+def _entry_type(entry: os.DirEntry[str]) -> EntryType:
+    if entry.is_symlink():
+        return "link"
+    if entry.is_dir(follow_symlinks=False):
+        return "dir"
+    if entry.is_file(follow_symlinks=False):
+        return "file"
+    return "other"
+
+
+def _read_all(descriptor: int, size: int, limit: int) -> bytes:
+    """Reads to the end; a file that grows past `limit` meanwhile is cut there and told by its length."""
+    data = os.read(descriptor, size + 1)
+    if len(data) == size:
+        return data
+    parts = [data]
+    total = len(data)
+    while total <= limit and (more := os.read(descriptor, 1 << 20)):
+        parts.append(more)
+        total += len(more)
+    return b"".join(parts)
+
+
+def _refused(err: OSError, path: str) -> UnreadableFile:
+    if isinstance(err, FileNotFoundError):
+        return Missing("there is no such file or directory", path, errno.ENOENT)
+    number = err.errno or 0
+    if number == errno.ELOOP:
+        return UnreadableFile("a symbolic link, which is not followed", path, number)
+    if number == errno.ENOTDIR:
+        return UnreadableFile("not a directory (a symbolic link is not followed)", path, number)
+    if number == errno.EINVAL:
+        return UnreadableFile("not a name below the root, or not what it was taken for", path, number)
+    return UnreadableFile(os.strerror(number).lower(), path, number)

@@ -1,0 +1,110 @@
+"""Findings: what is odd or broken in a store, and what that means for the answer.
+
+Every code stands in `CODES` with its severity and one sentence that says what it means; README documents the same
+codes, and a test compares registry, documentation and use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+
+
+@dataclass(frozen=True, slots=True)
+class Code:
+    """A kind of finding.
+
+    Attributes:
+        severity: `error` only where something is unreadable, missing or contradictory.
+        meaning: what it means for the answer, one sentence.
+        blocks: whether a store with it gives no plan (doubt about what is held).
+    """
+
+    severity: Severity
+    meaning: str
+    blocks: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One finding.
+
+    Attributes:
+        code: key of `CODES`.
+        severity: as registered.
+        root: root of the store it is about, as the answer names it (`"."`).
+        path: relative to that root; absolute if outside; empty if it is about no file.
+        node: `kind:id`, or None.
+        text: one sentence for a person, file not repeated.
+    """
+
+    code: str
+    severity: Severity
+    root: str
+    path: str
+    node: str | None
+    text: str
+
+    @property
+    def blocks(self) -> bool:
+        """Whether doubt of this kind forbids plans on the whole store."""
+        return CODES[self.code].blocks
+
+
+class Findings(list[Finding]):
+    """The findings of one answer, in the order they were met; equal ones are kept once."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._seen: set[Finding] = set()
+
+    def say(self, code: str, text: str, *, path: str = "", node: str | None = None, root: str = ".") -> None:
+        """Adds a finding unless the same one is there; `code` must be registered."""
+        finding = Finding(code, CODES[code].severity, root, path, node, text)
+        if finding not in self._seen:
+            self._seen.add(finding)
+            self.append(finding)
+
+    def take(self, other: list[Finding]) -> None:
+        """Adds those of another answer."""
+        for finding in other:
+            if finding not in self._seen:
+                self._seen.add(finding)
+                self.append(finding)
+
+    @property
+    def has_errors(self) -> bool:
+        """Whether any is of severity `error` (exit status 1)."""
+        return any(f.severity == "error" for f in self)
+
+    @property
+    def blocking(self) -> list[Finding]:
+        """Those that forbid plans on the whole store."""
+        return [f for f in self if f.blocks]
+
+
+CODES: dict[str, Code] = {
+    # reading, any kind of store
+    "unreadable": Code("error", "A file or directory could not be read; what it holds or weighs is unknown."),
+    "changed-while-read": Code("warning", "The store changed between two looks; an engine may be running."),
+    "leaves-root": Code("error", "A name or link leads out of the store; it is not followed.", blocks=True),
+    "live-mount": Code("note", "Something is mounted below the root; it is not entered, as with du -x."),
+    "stray-file": Code(
+        "note", "A file that no engine is known to write here; it is counted as unknown and never planned."
+    ),
+    "driver-unsupported": Code("error", "The storage driver's bytes can't be counted from files.", blocks=True),
+    "bad-digest": Code("error", "A blob's bytes don't match its name."),
+    "unverified": Code("note", "Content that --verify can't check, with the reason."),
+    # plans, any kind
+    "native-command-fails": Code(
+        "note", "The native command would fail at this point; the plan holds what it did before."
+    ),
+    "native-order-undefined": Code("note", "The native command's order is not defined; only the sure part is planned."),
+    "native-deletes-referenced": Code("warning", "The native command would remove data that is still referenced."),
+    "native-takes-healthy": Code("warning", "The native command would take healthy data of another tool or user."),
+    "younger-than-grace": Code("note", "Unreferenced but too young to be planned; a writer may be active."),
+    "step-not-provable": Code("warning", "The bytes of a step can't be proved."),
+}

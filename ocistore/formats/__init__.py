@@ -1,0 +1,1 @@
+"""Bytes in, values out; no files, no store knowledge."""

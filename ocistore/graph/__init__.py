@@ -1,0 +1,1 @@
+"""Nodes, edges, reach, dominators."""

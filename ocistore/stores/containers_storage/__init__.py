@@ -1,0 +1,1 @@
+"""Stores of podman, buildah and CRI-O."""

@@ -1,0 +1,1 @@
+"""Bytes of owned paths."""
