@@ -95,6 +95,9 @@ CODES: dict[str, Code] = {
     "stray-file": Code(
         "note", "A file that no engine is known to write here; it is counted as unknown and never planned."
     ),
+    "search-cut": Code("warning", "The search for stores ended early; there may be more."),
+    "several-drivers": Code("note", "Several storage drivers have records in one root; only one is in use at a time."),
+    "kind-unsupported": Code("warning", "A store of a kind that this release finds but doesn't read."),
     "driver-unsupported": Code("error", "The storage driver's bytes can't be counted from files.", blocks=True),
     "bad-digest": Code("error", "A blob's bytes don't match its name."),
     "unverified": Code("note", "Content that --verify can't check, with the reason."),
