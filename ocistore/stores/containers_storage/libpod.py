@@ -1,0 +1,244 @@
+"""What podman's database says: containers, pods, volumes; the same values from SQLite and from Bolt.
+
+Source: containers-storage 2.1 to 2.5.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, Literal
+
+from ocistore.errors import CorruptFile
+from ocistore.formats.gotime import ZERO_TIME_NS, parse_time
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+AUTOREMOVE = "io.podman.annotations.autoremove"
+
+
+class State(IntEnum):
+    """A podman container's state as ContainerState.JSON has it (2.3)."""
+
+    UNKNOWN = 0
+    CONFIGURED = 1
+    CREATED = 2
+    RUNNING = 3
+    STOPPED = 4
+    PAUSED = 5
+    EXITED = 6
+    REMOVING = 7
+    STOPPING = 8
+
+    @property
+    def word(self) -> str:
+        """As `podman ps` prints it: a configured container is "created", an initialised one too."""
+        return _STATE_WORDS[self]
+
+
+_STATE_WORDS = {
+    State.UNKNOWN: "unknown",
+    State.CONFIGURED: "created",
+    State.CREATED: "created",
+    State.RUNNING: "running",
+    State.STOPPED: "stopped",
+    State.PAUSED: "paused",
+    State.EXITED: "exited",
+    State.REMOVING: "removing",
+    State.STOPPING: "stopping",
+}
+
+
+@dataclass(slots=True, eq=False)
+class PodmanContainer:
+    """A container row.
+
+    Attributes:
+        depends_on: ids that it needs.
+        volumes: (name, destination) of its named volumes, in the configuration's order.
+        volume_rows: names of volumes that its rows of ContainerVolume name (also those by `--volumes-from`).
+    """
+
+    id: str
+    name: str
+    pod: str
+    state: State
+    image: str
+    image_name: str
+    rootfs: str
+    created_ns: int
+    exit_code: int
+    infra: bool
+    service: bool
+    autoremove: bool
+    labels: Mapping[str, str]
+    volumes: list[tuple[str, str]]
+    anonymous_mounts: list[str]
+    image_volumes: list[str]
+    finished_ns: int = ZERO_TIME_NS
+    started_ns: int = ZERO_TIME_NS
+    depends_on: set[str] = field(default_factory=set)
+    volume_rows: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True, eq=False)
+class Pod:
+    """A pod row; `infra` and `service` are container ids or empty."""
+
+    id: str
+    name: str
+    labels: Mapping[str, str]
+    infra: str
+    service: str
+    created_ns: int
+
+
+@dataclass(slots=True, eq=False)
+class Volume:
+    """A volume row; `storage_id` is the container that an image-driver volume made for itself."""
+
+    name: str
+    labels: Mapping[str, str]
+    created_ns: int
+    driver: str
+    anonymous: bool
+    options: Mapping[str, str]
+    mount_point: str
+    storage_id: str
+    storage_image: str
+    mount_count: int = 0
+
+
+@dataclass(slots=True)
+class Libpod:
+    """One database.
+
+    Attributes:
+        backend: which kind of file it is.
+        path: of the file, as answers spell it.
+        config: DBConfig or runtime-config with lower-case keys of section 2.1 (`graph-root`, `volume-path`, ...).
+        containers, pods, volumes: in the database's own order, by id or name.
+    """
+
+    backend: Literal["sqlite", "bolt"]
+    path: str
+    config: dict[str, str] = field(default_factory=dict)
+    containers: dict[str, PodmanContainer] = field(default_factory=dict)
+    pods: dict[str, Pod] = field(default_factory=dict)
+    volumes: dict[str, Volume] = field(default_factory=dict)
+
+    def users(self, volume: str) -> list[str]:
+        """Ids of containers with a row for this volume, in whatever state they are (2.3)."""
+        return [c.id for c in self.containers.values() if volume in c.volume_rows]
+
+    def members(self, pod: str) -> list[PodmanContainer]:
+        """The containers of a pod."""
+        return [c for c in self.containers.values() if c.pod == pod]
+
+
+def container_of(config: Mapping[str, Any], state: Mapping[str, Any]) -> PodmanContainer:
+    """A container from its two JSON documents (2.3).
+
+    Raises:
+        CorruptFile: a field has another type than podman writes.
+    """
+    spec = _mapping(config, "spec")
+    named = _list(config, "namedVolumes")
+    code = state.get("state", 0)
+    return PodmanContainer(
+        id=_text(config, "id"),
+        name=_text(config, "name"),
+        pod=_text(config, "pod"),
+        state=State(code) if isinstance(code, int) and code in State._value2member_map_ else State.UNKNOWN,
+        image=_text(config, "rootfsImageID"),
+        image_name=_text(config, "rootfsImageName"),
+        rootfs=_text(config, "rootfs"),
+        created_ns=_time(config, "createdTime"),
+        exit_code=state["exitCode"] if isinstance(state.get("exitCode"), int) else 0,
+        infra=config.get("pause") is True,
+        service=config.get("isService") is True,
+        autoremove=_mapping(spec, "annotations").get(AUTOREMOVE) == "TRUE",
+        labels=_labels(config),
+        volumes=[(_text(v, "volumeName"), _text(v, "dest")) for v in named],
+        anonymous_mounts=[m for m in config.get("userVolumes") or [] if isinstance(m, str)],
+        image_volumes=[_text(v, "source") for v in _list(config, "ctrImageVolumes")],
+        finished_ns=_time(state, "finishedTime"),
+        started_ns=_time(state, "startedTime"),
+        depends_on={d for d in _dependencies(config) if d},
+    )
+
+
+def _dependencies(config: Mapping[str, Any]) -> list[str]:
+    namespaces = ("ipcNsCtr", "mountNsCtr", "netNsCtr", "pidNsCtr", "userNsCtr", "utsNsCtr", "cgroupNsCtr")
+    listed = config.get("Dependencies") or []
+    return [_text(config, key) for key in namespaces] + [d for d in listed if isinstance(d, str)]
+
+
+def pod_of(config: Mapping[str, Any], state: Mapping[str, Any]) -> Pod:
+    """A pod from its two JSON documents (2.3); the column InfraContainerID is never filled, the JSON is."""
+    return Pod(
+        id=_text(config, "id"),
+        name=_text(config, "name"),
+        labels=_labels(config),
+        infra=_text(state, "InfraContainerID"),
+        service=_text(config, "serviceContainerID"),
+        created_ns=_time(config, "created"),
+    )
+
+
+def volume_of(config: Mapping[str, Any], state: Mapping[str, Any]) -> Volume:
+    """A volume from its two JSON documents (2.3)."""
+    count = state.get("mountCount")
+    return Volume(
+        name=_text(config, "name"),
+        labels=_labels(config),
+        created_ns=_time(config, "createdAt"),
+        driver=_text(config, "volumeDriver") or "local",
+        anonymous=config.get("isAnon") is True,
+        options={k: v for k, v in _mapping(config, "volumeOptions").items() if isinstance(v, str)},
+        mount_point=_text(config, "mountPoint"),
+        storage_id=_text(config, "storageID"),
+        storage_image=_text(config, "storageImageID"),
+        mount_count=count if isinstance(count, int) else 0,
+    )
+
+
+def _text(document: Mapping[str, Any], key: str) -> str:
+    value = document.get(key)
+    if value is None:
+        return ""
+    if not isinstance(value, str):
+        raise CorruptFile(f"{key} is no text")
+    return value
+
+
+def _mapping(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = document.get(key)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise CorruptFile(f"{key} is no object")
+    return value
+
+
+def _list(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    value = document.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+        raise CorruptFile(f"{key} is no list of objects")
+    return value
+
+
+def _labels(document: Mapping[str, Any]) -> Mapping[str, str]:
+    return {key: value for key, value in _mapping(document, "labels").items() if isinstance(value, str)}
+
+
+def _time(document: Mapping[str, Any], key: str) -> int:
+    value = document.get(key)
+    if value is None:
+        return ZERO_TIME_NS
+    if not isinstance(value, str):
+        raise CorruptFile(f"{key} is no time")
+    return parse_time(value)

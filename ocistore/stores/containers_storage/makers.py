@@ -1,0 +1,81 @@
+"""Whose container a record is: podman's, buildah's, CRI-O's, or nobody's that is known (containers-storage 2.6)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from ocistore.errors import CorruptFile, OcistoreError
+from ocistore.formats import strict_json
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .libpod import Libpod
+    from .records import ContainerRecord
+
+BUILDAH_TYPE = "buildah 0.0.1"
+
+
+class Maker(StrEnum):
+    """Who made a container; the words are traits of its node."""
+
+    PODMAN = "podman"
+    IMAGE_VOLUME = "image-volume"
+    BUILDAH = "buildah"
+    CRIO = "cri-o"
+    LOST = "podman-lost"
+    OTHER = "unknown-tool"
+
+    @property
+    def is_external(self) -> bool:
+        """podman's word for what its database doesn't know (classes 3 to 6)."""
+        return self not in (Maker.PODMAN, Maker.IMAGE_VOLUME)
+
+
+_LOST_KEYS = {"image-name", "image-id", "name", "created-at"}
+
+
+def find_maker(
+    record: ContainerRecord, databases: Iterable[Libpod], read_buildah: Callable[[str], bytes | None]
+) -> Maker:
+    """Who made a container, by the first rule of 2.6 that fits.
+
+    Args:
+        record: the storage record.
+        databases: podman's, all that there are.
+        read_buildah: bytes of `userdata/buildah.json` of a container, None if there is none.
+    """
+    for database in databases:
+        if record.id in database.containers:
+            return Maker.PODMAN
+        if any(volume.storage_id == record.id for volume in database.volumes.values()):
+            return Maker.IMAGE_VOLUME
+    if is_buildah(read_buildah(record.id)):
+        return Maker.BUILDAH
+    keys = _metadata_keys(record)
+    if {"pod-name", "pod-id"} & keys:
+        return Maker.CRIO
+    if keys and _LOST_KEYS <= keys and keys <= _LOST_KEYS | {"mountlabel"}:
+        return Maker.LOST
+    return Maker.OTHER
+
+
+def is_buildah(data: bytes | None) -> bool:
+    """Whether the bytes are a buildah.json of the type that buildah looks for."""
+    if data is None:
+        return False
+    try:
+        value = strict_json.parse(data)
+    except OcistoreError:
+        # A torn one: buildah can't open it either; the record stays somebody's and is never taken for buildah's.
+        return False
+    return isinstance(value, dict) and value.get("type") == BUILDAH_TYPE
+
+
+def _metadata_keys(record: ContainerRecord) -> set[str]:
+    try:
+        value = strict_json.parse(record.metadata.encode()) if record.metadata else None
+    except CorruptFile:
+        return set()
+    return set(value) if isinstance(value, dict) else set()

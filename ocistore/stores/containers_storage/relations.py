@@ -1,0 +1,172 @@
+"""How images build on each other: parent, child, dangling, intermediate, as libimage decides it.
+
+Source: containers-storage 2.10 (`libimage/layer_tree.go, oci.go, image.go`).  The tree is kept up to date while a
+plan removes images and layers, so that each look is one on a fresh tree.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .configs import BigData, ImageConfig
+    from .records import ImageRecord, LayerRecord
+
+
+class ListingFails(Exception):
+    """A candidate relative's configuration can't be read: every libimage listing of relations fails whole (2.10)."""
+
+    def __init__(self, image: ImageRecord) -> None:
+        super().__init__(image.id)
+        self.image = image
+
+
+class ImageTree:
+    """Images on the tree of layers.
+
+    Images and layers are those of all stores in order: the primary one, then the additional ones.  Mapped layers
+    don't count; a container's layer is a node without images.
+    """
+
+    def __init__(self, layers: Iterable[LayerRecord], images: Iterable[ImageRecord], data: BigData) -> None:
+        """Builds the tree; an image whose top layer has no record is on no node."""
+        self._data = data
+        self._layer_children: dict[str, list[str]] = {}
+        self._layer_parent: dict[str, str] = {}
+        for layer in layers:
+            if layer.id not in self._layer_parent:
+                self._layer_parent[layer.id] = layer.parent
+                if layer.parent:
+                    self._layer_children.setdefault(layer.parent, []).append(layer.id)
+        self._by_top: dict[str, list[ImageRecord]] = {}
+        self._empty: list[ImageRecord] = []
+        self._listed: Counter[str] = Counter()
+        for image in images:
+            if not image.layer:
+                self._empty.append(image)
+                self._listed.update(i.digest for i in data.instances(image) or ())
+            elif self._has_node(image.layer):
+                self._by_top.setdefault(image.layer, []).append(image)
+
+    def remove_image(self, image: ImageRecord) -> None:
+        """Takes an image off the tree."""
+        if not image.layer:
+            self._empty.remove(image)
+            self._listed.subtract(i.digest for i in self._data.instances(image) or ())
+        elif image in (there := self._by_top.get(image.layer, [])):
+            there.remove(image)
+
+    def remove_layer(self, layer: str) -> None:
+        """Takes a layer off the tree."""
+        parent = self._layer_parent.pop(layer, "")
+        if parent and layer in (there := self._layer_children.get(parent, [])):
+            there.remove(layer)
+
+    def children(self, image: ImageRecord) -> Iterator[ImageRecord]:
+        """The images built on this one by one step.
+
+        Raises:
+            ListingFails: see there.
+        """
+        config = self._data.config(image)
+        if config is None:
+            return
+        for candidate in self._child_candidates(image):
+            if candidate is not image and self._is_child(config, candidate):
+                yield candidate
+
+    def has_children(self, image: ImageRecord) -> bool:
+        """Whether any image is built on this one by one step; raises as `children`."""
+        return next(self.children(image), None) is not None
+
+    def parent(self, image: ImageRecord) -> ImageRecord | None:
+        """The image that this one is built on by one step.
+
+        Raises:
+            ListingFails: see there.
+        """
+        config = self._data.config(image)
+        if config is None:
+            return None
+        for candidate in self._parent_candidates(image):
+            if candidate is image:
+                continue
+            other = self._data.config(candidate)
+            if other is None:
+                raise ListingFails(candidate)
+            if is_parent_and_child(other, config):
+                return candidate
+        return None
+
+    def is_dangling(self, image: ImageRecord, *, spare_listed: bool) -> bool:
+        """Whether it has no name, no child, and, if `spare_listed` (podman 5.5), no manifest list names its digest.
+
+        Raises:
+            ListingFails: see there.
+        """
+        if image.names or self.has_children(image):
+            return False
+        return not (spare_listed and self.is_listed(image))
+
+    def is_intermediate(self, image: ImageRecord) -> bool:
+        """Whether it has no name and a child; raises as `children`."""
+        return not image.names and self.has_children(image)
+
+    def is_listed(self, image: ImageRecord) -> bool:
+        """Whether a manifest list without layer names the record's own digest (the list's, if it was pulled by one)."""
+        return self._listed[image.digest] > 0
+
+    def nearest_below(self, image: ImageRecord) -> ImageRecord | None:
+        """The first image on the nearest layer under this one's top layer: what it is built on, loosely."""
+        layer = self._layer_parent.get(image.layer, "")
+        for _ in range(len(self._layer_parent)):
+            if not layer:
+                return None
+            there = self._by_top.get(layer)
+            if there:
+                return next((i for i in there if i.names), there[0])
+            layer = self._layer_parent.get(layer, "")
+        return None
+
+    def _has_node(self, layer: str) -> bool:
+        return layer in self._layer_parent or layer in self._layer_children
+
+    def _child_candidates(self, image: ImageRecord) -> Iterator[ImageRecord]:
+        if not image.layer:
+            yield from self._empty_images()
+            return
+        if not self._has_node(image.layer):
+            return
+        # One layer step only, then images of the same layer.
+        for child in self._layer_children.get(image.layer, ()):
+            yield from self._by_top.get(child, ())
+        yield from self._by_top.get(image.layer, ())
+
+    def _parent_candidates(self, image: ImageRecord) -> Iterator[ImageRecord]:
+        if not image.layer:
+            yield from self._empty_images()
+            return
+        if not self._has_node(image.layer):
+            return
+        yield from self._by_top.get(image.layer, ())
+        yield from self._by_top.get(self._layer_parent.get(image.layer, ""), ())
+
+    def _empty_images(self) -> Iterator[ImageRecord]:
+        return (image for image in self._empty if not self._data.is_list(image))
+
+    def _is_child(self, parent: ImageConfig, candidate: ImageRecord) -> bool:
+        config = self._data.config(candidate)
+        if config is None:
+            raise ListingFails(candidate)
+        return is_parent_and_child(parent, config)
+
+
+def is_parent_and_child(parent: ImageConfig, child: ImageConfig) -> bool:
+    """Whether one image is the other plus one history entry (2.10, `libimage/oci.go areParentAndChild`)."""
+    steps = len(parent.history)
+    if len(child.history) != steps + 1 or len(parent.diff_ids) > len(child.diff_ids):
+        return False
+    return child.diff_ids[: len(parent.diff_ids)] == parent.diff_ids and child.history[:steps] == parent.history
