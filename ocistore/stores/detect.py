@@ -132,7 +132,8 @@ class _Search:
         if identity.others:
             self.findings.say(
                 "several-drivers",
-                f"records of {', '.join(identity.others)} lie beside those of {identity.driver}; one is in use at a time",
+                f"records of {', '.join(identity.others)} lie beside those of {identity.driver};"
+                " one is in use at a time",
                 root=root,
             )
         yield from self.within(identity.kind, task, entries)

@@ -141,9 +141,9 @@ def _agreed(store: Store, text: str, found: list[int]) -> list[int]:
     if len(found) > 1:
         own = [number for number in found if nodes[number].store == store.number]
         found = own or found
-    if len({(nodes[number].kind, tuple(nodes[number].names), text in nodes[number].names) for number in found}) == 1 and (
-        len(found) == 1 or text in nodes[found[0]].names
-    ):
+    if len(found) == 1:
+        return found
+    if len({nodes[number].kind for number in found}) == 1 and all(text in nodes[number].names for number in found):
         return found
     listed = [_told(nodes[number]) for number in found[:_SHOWN]]
     more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
