@@ -12,9 +12,12 @@ import errno
 import os
 import stat as stat_module
 from collections import OrderedDict
-from typing import Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from ocistore.errors import UnreadableFile
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 EntryType = Literal["dir", "file", "link", "other"]
 
@@ -23,6 +26,10 @@ _DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_DIRECTORY
 _KEPT_OPEN = 24
 READ_LIMIT = 512 * 1024 * 1024
 """Bytes; a record file that is larger is refused rather than read into memory."""
+
+
+CHUNK = 1 << 20
+"""Bytes of a piece when a file is read piece by piece."""
 
 
 class Entry(NamedTuple):
@@ -65,6 +72,14 @@ class Tree(Protocol):
 
         Raises:
             UnreadableFile: not there (`Missing`), no regular file, too large, or refused.
+        """
+        ...
+
+    def chunks(self, path: str, size: int = CHUNK) -> Iterator[bytes]:
+        """The bytes of a regular file of any length, in pieces of at most `size` bytes.
+
+        Raises:
+            UnreadableFile: not there (`Missing`), no regular file, or refused.
         """
         ...
 
@@ -165,6 +180,21 @@ class DirectoryTree:
                         f"larger than the {limit} bytes that are read of such a file", path, errno.EFBIG
                     )
                 return _read_all(descriptor, st.st_size, limit)
+            finally:
+                os.close(descriptor)
+        except OSError as err:
+            raise _refused(err, path) from None
+
+    def chunks(self, path: str, size: int = CHUNK) -> Iterator[bytes]:
+        """See Tree.chunks."""
+        try:
+            parent, name = self._parent(path)
+            descriptor = self._open_file(name, parent)
+            try:
+                if not stat_module.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise UnreadableFile("not a regular file", path, errno.EINVAL)
+                while piece := os.read(descriptor, size):
+                    yield piece
             finally:
                 os.close(descriptor)
         except OSError as err:
