@@ -89,7 +89,7 @@ class Findings(list[Finding]):
 CODES: dict[str, Code] = {
     # reading, any kind of store
     "unreadable": Code("error", "A file or directory could not be read; what it holds or weighs is unknown."),
-    "changed-while-read": Code("warning", "The store changed between two looks; an engine may be running."),
+    "changed-while-read": Code("error", "The store changed between two looks; an engine is writing.", blocks=True),
     "leaves-root": Code("error", "A name or link leads out of the store; it is not followed.", blocks=True),
     "live-mount": Code("note", "Something is mounted below the root; it is not entered, as with du -x."),
     "stray-file": Code(
@@ -101,6 +101,43 @@ CODES: dict[str, Code] = {
     "driver-unsupported": Code("error", "The storage driver's bytes can't be counted from files.", blocks=True),
     "bad-digest": Code("error", "A blob's bytes don't match its name."),
     "unverified": Code("note", "Content that --verify can't check, with the reason."),
+    # containers/storage
+    "records-corrupt": Code("error", "A record file is no JSON that can be trusted.", blocks=True),
+    "records-unreadable": Code("error", "A record file could not be read.", blocks=True),
+    "record-twice": Code("error", "Two records have one id; programs may disagree which counts.", blocks=True),
+    "layers-json-missing": Code("error", "Layers exist but their records don't; nothing is unreferenced.", blocks=True),
+    "layer-record-missing": Code("error", "A layer that something stands on has no record.", blocks=True),
+    "parent-cycle": Code("error", "Layers are each other's ancestors.", blocks=True),
+    "database-corrupt": Code(
+        "error", "podman's database can't be read; its containers and volumes are unknown.", blocks=True
+    ),
+    "two-databases": Code("warning", "podman left two databases; what either names is held."),
+    "volumes-elsewhere": Code("warning", "podman's volumes lie outside the store; their bytes are not seen."),
+    "second-driver": Code("warning", "Another driver's store lies in the same directory; its bytes are unknown here."),
+    "incomplete-layer": Code("warning", "A layer flagged incomplete; any engine removes it when it starts."),
+    "incomplete-layer-used": Code("error", "Something stands on a layer that is flagged incomplete."),
+    "layer-directory-missing": Code("error", "A layer has a record and no directory; images on it are broken."),
+    "layer-data-missing": Code("error", "A layer's listed data is missing."),
+    "link-missing": Code("note", "A layer's short link is missing; it is made again at the next mount."),
+    "lower-missing": Code("error", "A layer is mounted on a layer that isn't there."),
+    "image-data-missing": Code("error", "An image's data is missing; the image is broken."),
+    "image-data-unreadable": Code("error", "An image's manifest or configuration can't be read."),
+    "data-size": Code("error", "A data file has another size than its record says."),
+    "container-image-missing": Code("error", "A container's image has no record."),
+    "container-layer-missing": Code("error", "A container's layer has no record."),
+    "container-storage-missing": Code("warning", "podman's database has a container that the storage has not."),
+    "unrecorded-directory": Code("warning", "A directory in the driver's home that no record names."),
+    "unrecorded-tar-split": Code("warning", "A layer's tar-split that no record names."),
+    "unrecorded-layer-data": Code("warning", "A layer's data that no record names."),
+    "unrecorded-image-data": Code("warning", "An image's data that no record names."),
+    "unrecorded-container-data": Code("warning", "A container's data that no record names."),
+    "unrecorded-volume": Code("warning", "A volume's data without a row: possibly a user's, never planned."),
+    "unlisted-data": Code("warning", "A data file that its record doesn't list."),
+    "stale-link": Code("warning", "A short link that leads to no layer; nothing removes it."),
+    "temporary-file": Code("warning", "A writer's temporary file that was left behind."),
+    "unreferenced-layer": Code("note", "A layer record that no image and no container stands on."),
+    "mount-count": Code("note", "The run directory counts mounts of a layer; no proof that it is mounted."),
+    "graphroot-moved": Code("note", "podman's database was made for another path; the store is a copy or was moved."),
     # plans, any kind
     "native-command-fails": Code(
         "note", "The native command would fail at this point; the plan holds what it did before."

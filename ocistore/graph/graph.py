@@ -33,6 +33,7 @@ class Node:
         labels: its labels where it has them.
         doubt: why its fate is unknown, empty if it isn't.
         note: what a person should know about it (who made it, what it is), one phrase.
+        unsized: its bytes can't be counted from files (a driver whose sharing stat doesn't see); never printed as 0.
     """
 
     kind: str
@@ -46,6 +47,7 @@ class Node:
     labels: Mapping[str, str] | None = None
     doubt: str = ""
     note: str = ""
+    unsized: bool = False
 
     @property
     def key(self) -> str:
@@ -139,6 +141,12 @@ class Graph:
         if self._held is None:
             self._held = _Adjacency(len(self.nodes), self._from, self._to, self._word)
         return self._held.of(number, self._words)
+
+    def holder_numbers(self) -> tuple[array[int], array[int]]:
+        """The edges by held as (offsets, holders): those of n are holders[offsets[n]:offsets[n+1]]."""
+        if self._holders is None:
+            self._holders = _Adjacency(len(self.nodes), self._to, self._from, self._word)
+        return self._holders.offsets, self._holders.ends
 
     def held_numbers(self) -> tuple[array[int], array[int]]:
         """The edges by holder as (offsets, held): those of n are held[offsets[n]:offsets[n+1]]."""

@@ -5,10 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from ocistore.errors import UnreadableFile
+
 if TYPE_CHECKING:
     from ocistore.disk.tree import DirectoryTree
     from ocistore.findings import Findings
     from ocistore.graph.graph import Graph
+
+
+Fingerprint = tuple[int, int, int]
+"""inode, size, mtime in nanoseconds."""
+
+
+def _fingerprint(tree: DirectoryTree, path: str) -> Fingerprint | None:
+    try:
+        st = tree.stat(path)
+    except UnreadableFile:
+        return None
+    return st.st_ino, st.st_size, st.st_mtime_ns
 
 
 @dataclass(slots=True)
@@ -44,6 +58,7 @@ class Store:
         number: `Node.store` of this store's nodes.
         places: the root first, then what else belongs to it.
         others: stores that this one reads but doesn't own (additional image stores); never in a plan.
+        watched: files whose change while the store is read makes the answer doubtful: (place, path, fingerprint).
         detail: the records as the reader of this kind keeps them; plan and check know its type by `kind`.
     """
 
@@ -55,6 +70,7 @@ class Store:
     number: int = 0
     places: list[Place] = field(default_factory=list)
     others: list[Store] = field(default_factory=list)
+    watched: list[tuple[int, str, Fingerprint | None]] = field(default_factory=list)
     detail: Any = None
 
     @property
@@ -82,6 +98,28 @@ class Store:
         if path.startswith("/"):
             raise KeyError(path)
         return self.places[0], path
+
+    def watch(self, path: str, place: int = 0) -> None:
+        """Remembers how a file looks now, before it is read."""
+        self.watched.append((place, path, _fingerprint(self.places[place].tree, path)))
+
+    def notice_changes(self) -> bool:
+        """Looks at the watched files again and adds a finding for each that changed; whether any did.
+
+        An engine that writes meanwhile makes records and directories disagree (containers-storage Part 4, rule zero).
+        """
+        changed = False
+        for store in self.all_stores():
+            for place, path, before in store.watched:
+                if _fingerprint(store.places[place].tree, path) != before:
+                    changed = True
+                    self.findings.say(
+                        "changed-while-read",
+                        "changed while the store was read; an engine is writing, so ask again when it has ended",
+                        path=store.places[place].prefix + path,
+                        root=store.root,
+                    )
+        return changed
 
     def close(self) -> None:
         """Closes the trees of this store and of those it reads."""

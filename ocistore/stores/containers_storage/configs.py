@@ -58,13 +58,13 @@ class BigData:
     def __init__(self, read: Callable[[ImageRecord, str], bytes]) -> None:
         """Takes the function that reads a big-data file of an image by its file name."""
         self._read = read
-        self._configs: dict[int, ImageConfig | None] = {}
-        self._instances: dict[int, tuple[Instance, ...] | None] = {}
+        self._configs: dict[tuple[int, int, str], ImageConfig | None] = {}
+        self._instances: dict[tuple[int, int, str], tuple[Instance, ...] | None] = {}
         self.problems: dict[str, OcistoreError] = {}
 
     def config(self, image: ImageRecord) -> ImageConfig | None:
         """The image's configuration; None for a manifest list and where it can't be read (see `problems`)."""
-        key = id(image)
+        key = image.key
         if key not in self._configs:
             self._configs[key] = None
             if not self.is_list(image):
@@ -82,7 +82,7 @@ class BigData:
         """The entries of a manifest list in its order, None for anything else."""
         if image.layer:
             return None
-        key = id(image)
+        key = image.key
         if key not in self._instances:
             self._instances[key] = None
             try:

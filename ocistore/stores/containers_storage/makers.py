@@ -29,7 +29,7 @@ class Maker(StrEnum):
 
     @property
     def is_external(self) -> bool:
-        """podman's word for what its database doesn't know (classes 3 to 6)."""
+        """Podman's word for what its database doesn't know (classes 3 to 6)."""
         return self not in (Maker.PODMAN, Maker.IMAGE_VOLUME)
 
 
@@ -56,7 +56,7 @@ def find_maker(
     keys = _metadata_keys(record)
     if {"pod-name", "pod-id"} & keys:
         return Maker.CRIO
-    if keys and _LOST_KEYS <= keys and keys <= _LOST_KEYS | {"mountlabel"}:
+    if keys and keys >= _LOST_KEYS and keys <= _LOST_KEYS | {"mountlabel"}:
         return Maker.LOST
     return Maker.OTHER
 

@@ -41,6 +41,7 @@ class ImageRecord:
     Attributes:
         created_ns: creation time of the image (its config's), not of the pull; filters use it (1.4).
         place: index of the store's place whose `D-images` holds it.
+        store: number of the store that records it.
         readonly: it lies in an additional store (2.11).
     """
 
@@ -56,7 +57,13 @@ class ImageRecord:
     created_ns: int
     file: str = ""
     place: int = 0
+    store: int = 0
     readonly: bool = False
+
+    @property
+    def key(self) -> tuple[int, int, str]:
+        """What tells this record from every other: one id may be recorded in several image stores."""
+        return self.store, self.place, self.id
 
     @property
     def digests(self) -> set[str]:

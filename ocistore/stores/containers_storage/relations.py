@@ -56,13 +56,13 @@ class ImageTree:
         if not image.layer:
             self._empty.remove(image)
             self._listed.subtract(i.digest for i in self._data.instances(image) or ())
-        elif image in (there := self._by_top.get(image.layer, [])):
+        elif image in (there := self._by_top.get(image.layer, ())):
             there.remove(image)
 
     def remove_layer(self, layer: str) -> None:
         """Takes a layer off the tree."""
         parent = self._layer_parent.pop(layer, "")
-        if parent and layer in (there := self._layer_children.get(parent, [])):
+        if parent and layer in (there := self._layer_children.get(parent, ())):
             there.remove(layer)
 
     def children(self, image: ImageRecord) -> Iterator[ImageRecord]:
@@ -75,7 +75,7 @@ class ImageTree:
         if config is None:
             return
         for candidate in self._child_candidates(image):
-            if candidate is not image and self._is_child(config, candidate):
+            if candidate.key != image.key and self._is_child(config, candidate):
                 yield candidate
 
     def has_children(self, image: ImageRecord) -> bool:
@@ -92,7 +92,7 @@ class ImageTree:
         if config is None:
             return None
         for candidate in self._parent_candidates(image):
-            if candidate is image:
+            if candidate.key == image.key:
                 continue
             other = self._data.config(candidate)
             if other is None:
