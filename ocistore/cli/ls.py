@@ -75,7 +75,7 @@ def command(
         nodes = [node_json(row.store, row.number, own=row.own, retains=row.retains) for row in rows]
         print_json(envelope("ls", findings, nodes=nodes))
     else:
-        _print(rows, sizes, now_ns, several=len({(id(row.store), row.node.store) for row in rows}) > 1)
+        _print(rows, sizes, now_ns, several=len({(id(row.store), row.node.store) for row in rows}) > 1, verbose=verbose)
         tell(findings, verbose)
     return status_of(findings)
 
@@ -133,7 +133,7 @@ def _sorted(rows: list[_Row], sort: str) -> list[_Row]:
     return sorted(rows, key=keys[sort])
 
 
-def _print(rows: list[_Row], sizes: bool, now_ns: int, several: bool) -> None:
+def _print(rows: list[_Row], sizes: bool, now_ns: int, several: bool, verbose: bool) -> None:
     from ocistore.cli.answer import root_of
     from ocistore.cli.table import age, escape, maybe_size, short, table
     from ocistore.usage.select import created_ns
@@ -149,8 +149,8 @@ def _print(rows: list[_Row], sizes: bool, now_ns: int, several: bool) -> None:
         line = [
             node.kind,
             short(node.id),
-            escape(", ".join(node.names)) or "-",
-            " ".join((node.state, *node.traits)).strip() or "-",
+            escape(", ".join(name for name in node.names if name != node.id)) or "-",
+            " ".join((node.state, *(node.traits if verbose else ()))).strip() or "-",
             age(created_ns(node), now_ns),
             str(row.held),
         ]

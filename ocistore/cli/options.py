@@ -111,7 +111,7 @@ def json_option(function: F) -> F:
 
 def verbose_option(function: F) -> F:
     """`-v`."""
-    return click.option("-v", "--verbose", is_flag=True, help="Print more: paths, notes.")(function)
+    return click.option("-v", "--verbose", is_flag=True, help="Print more: paths, traits, notes.")(function)
 
 
 def now_option(function: F) -> F:

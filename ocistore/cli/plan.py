@@ -69,7 +69,7 @@ def command(
     Children go before their parents.  What doubt forbids is not planned: the plan is blocked, and a finding says why.
     """
     from ocistore.cli.answer import envelope, print_json
-    from ocistore.cli.report import status_of, tell
+    from ocistore.cli.report import findings_of, status_of, tell
 
     if sum((bool(prune), bool(remove), native is not None)) > 1:
         raise UsageError("--prune, --remove and --as are three kinds of plan; give one of them")
@@ -78,7 +78,7 @@ def command(
     scopes = _scopes(prune)
     store = where.open_one()
     plan = _plan(store, scopes, remove, native, as_version, grace, now_ns)
-    findings = list(dict.fromkeys([*store.findings, *plan.findings]))
+    findings = list(dict.fromkeys([*findings_of([store]), *plan.findings]))
     if as_json:
         print_json(envelope("plan", findings, **_json(plan)))
     else:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from tqdm import tqdm
+
 DELAY_S = 0.5
 
 
 @contextmanager
-def progress(what: str, unit: str) -> Iterator[Callable[[int], None] | None]:
-    """Gives a function that takes how many more of `unit` are done; None off a terminal.
+def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None] | None]:
+    """Gives a function that takes (done, all of it); None off a terminal.
 
     Args:
         what: what is going on, one or two words.
@@ -24,23 +26,23 @@ def progress(what: str, unit: str) -> Iterator[Callable[[int], None] | None]:
     if not sys.stderr.isatty():
         yield None
         return
-    bar: Any = None
+    bar: tqdm[Any] | None = None
     start = time.monotonic()
-    done = 0
 
-    def more(count: int = 1) -> None:
-        nonlocal bar, done
-        done += count
-        if bar is not None:
-            bar.update(count)
-        elif time.monotonic() - start >= DELAY_S:
+    def show(done: int, whole: int) -> None:
+        nonlocal bar
+        if bar is None:
+            if time.monotonic() - start < DELAY_S:
+                return
             # Imported here: most answers are there before anybody needs a bar.
             from tqdm import tqdm
 
-            bar = tqdm(desc=what, unit=f" {unit}", unit_scale=True, leave=False, file=sys.stderr, initial=done)
+            bar = tqdm[Any](desc=what, unit=f" {unit}", unit_scale=True, leave=False, file=sys.stderr)
+        bar.total = whole
+        bar.update(done - bar.n)
 
     try:
-        yield more
+        yield show
     finally:
         if bar is not None:
             bar.close()

@@ -19,7 +19,10 @@ _COLOUR = {"error": "red", "warning": "yellow", "note": "dim"}
 
 
 def findings_of(stores: Iterable[Store]) -> list[Finding]:
-    """The findings of several stores, in order."""
+    """The findings of several stores, in order, and whether an engine wrote in one meanwhile."""
+    stores = list(stores)
+    for store in stores:
+        store.notice_changes()
     return [finding for store in stores for finding in store.findings]
 
 

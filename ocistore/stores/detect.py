@@ -131,7 +131,7 @@ class _Search:
         self.found[root] = Found(root, identity.kind, identity.driver, task.inside, task.through)
         if identity.others:
             self.findings.say(
-                "several-drivers",
+                "second-driver",
                 f"records of {', '.join(identity.others)} lie beside those of {identity.driver};"
                 " one is in use at a time",
                 root=root,
