@@ -96,7 +96,6 @@ CODES: dict[str, Code] = {
         "note", "A file that no engine is known to write here; it is counted as unknown and never planned."
     ),
     "search-cut": Code("warning", "The search for stores ended early; there may be more."),
-    "several-drivers": Code("note", "Several storage drivers have records in one root; only one is in use at a time."),
     "kind-unsupported": Code("warning", "A store of a kind that this release finds but doesn't read."),
     "driver-unsupported": Code("error", "The storage driver's bytes can't be counted from files.", blocks=True),
     "bad-digest": Code("error", "A blob's bytes don't match its name."),
@@ -138,6 +137,31 @@ CODES: dict[str, Code] = {
     "unreferenced-layer": Code("note", "A layer record that no image and no container stands on."),
     "mount-count": Code("note", "The run directory counts mounts of a layer; no proof that it is mounted."),
     "graphroot-moved": Code("note", "podman's database was made for another path; the store is a copy or was moved."),
+    # OCI layouts
+    "index-missing": Code("error", "index.json is missing, so nothing in the layout is known to go.", blocks=True),
+    "index-unreadable": Code(
+        "error", "index.json (or docker save's manifest.json) can't be read; what it refers to is unknown.", blocks=True
+    ),
+    "manifest-unreadable": Code(
+        "error", "What a manifest refers to can't be known; blobs that nothing else holds are unknown.", blocks=True
+    ),
+    "config-unreadable": Code("error", "An image configuration can't be decoded; the image has no date."),
+    "duplicate-keys": Code(
+        "error", "A record has a key twice, which programs read differently; all of it is held.", blocks=True
+    ),
+    "mixed-document": Code("error", "A document is of another type than its descriptor says; all of it is held."),
+    "invalid-digest": Code("error", "A descriptor has no valid digest; it refers to nothing here."),
+    "size-mismatch": Code("error", "A blob has another size than its descriptor says; it may be cut."),
+    "missing-blob": Code("error", "A manifest, configuration or layer that is referred to isn't there."),
+    "missing-subject": Code("note", "A referrer's subject isn't there; deleting an image leaves such referrers."),
+    "sparse-index": Code(
+        "note", "Manifests that aren't here may be fetched later and refer to blobs that look unreferenced now."
+    ),
+    "blobs-elsewhere": Code("warning", "The layout has names and no blobs; they may lie in a shared directory."),
+    "layout-file-missing": Code("warning", "There is no oci-layout file: a partial copy, which some tools refuse."),
+    "layout-file-unreadable": Code("error", "The oci-layout file can't be decoded; some tools refuse the layout."),
+    "layout-version": Code("warning", "The layout has another version than 1.0.0; some tools refuse it."),
+    "name-on-several-entries": Code("note", "A name stands on entries of different digests; tools choose differently."),
     # plans, any kind
     "native-command-fails": Code(
         "note", "The native command would fail at this point; the plan holds what it did before."

@@ -351,17 +351,17 @@ class ArchiveImage(NamedTuple):
     tags: tuple[str, ...]
 
 
-def decode_docker_archive(data: bytes) -> tuple[ArchiveImage, ...]:
-    """The images of docker save's manifest.json (oci-layout 4).
+def decode_docker_archive(data: bytes) -> tuple[ArchiveImage, ...] | None:
+    """The images of docker save's manifest.json (oci-layout 4); None if it is another kind of document.
 
     Raises:
-        CorruptFile: not JSON, or not an array of objects.
+        CorruptFile: not JSON, or an array of something else.
     """
     if len(data) > MAX_DOCUMENT:
         raise CorruptFile(f"a manifest.json of {len(data)} bytes is more than is read")
     top = parse_members(data)
     if not isinstance(top, list):
-        raise CorruptFile("is no JSON array")
+        return None
     images: list[ArchiveImage] = []
     for item in top:
         if not isinstance(item, Members):
