@@ -70,7 +70,7 @@ def identify_entries(tree: Tree, path: str, entries: dict[str, Entry]) -> Identi
         worker = BUILDKIT_WORKER.fullmatch(name)
         if worker and entry.type == "dir" and any(_stat(tree, path, name, db) for db in _BUILDKIT_RECORDS):
             return Identity("buildkit", worker.group(1))
-    if "blobs" in entries and ("oci-layout" in entries or "index.json" in entries):
+    if "oci-layout" in entries or ("index.json" in entries and "blobs" in entries):
         # Imported here: the rest of the search needs no reader.
         from ocistore.stores.oci_layout.layout import looks_like_layout
 
