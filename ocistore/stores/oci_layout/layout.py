@@ -20,6 +20,7 @@ SUPPORTED_VERSION = "1.0.0"
 _TOP_LEFTOVERS = (
     ("file", re.compile(r"oci-put-blob[0-9]+", re.ASCII), "temporary blob of skopeo, podman or buildah"),
     ("dir", re.compile(r"\.umoci-.*", re.DOTALL), "temporary directory of umoci"),
+    ("file", re.compile(r"\.umoci-.*", re.DOTALL), "temporary file that umoci's gc removes"),
     ("file", re.compile(r"index\.json\.[0-9]+\.tmp", re.ASCII), "temporary index of regclient"),
     ("file", re.compile(r"index\.json\.lock", re.ASCII), "lock of a BuildKit export"),
 )

@@ -98,7 +98,7 @@ class _Reader:
             version,
             self._index_doubt,
             self._layout_refused,
-            tuple(each.name for each in top if each.name.startswith(".umoci-")),
+            tuple(each.name for each in top if each.name.startswith(".umoci-") and each.type in ("dir", "file")),
         )
         return store
 
