@@ -20,6 +20,9 @@ test: $(VENV)/.installed ## Formatting, types, directions of imports, all tests 
 	$(VENV)/bin/lint-imports
 	$(VENV)/bin/python -m pytest -m 'not native'
 
+docs: $(VENV)/.installed ## Writes the finding codes into README.md and the help texts into docs/cli.md.
+	$(VENV)/bin/python tools/docs.py
+
 conformance: $(VENV)/.installed ## Tests that run podman, buildah, skopeo and umoci; they must be installed, and you root.
 	$(VENV)/bin/python -m pytest -m native tests/conformance
 
@@ -45,4 +48,4 @@ $(DEMO)/venv/.installed: pyproject.toml $(shell find ocistore -name '*.py')
 clean: ## Removes what these made.
 	rm -rf $(DEMO) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
-.PHONY: help test conformance demo clean
+.PHONY: help test docs conformance demo clean

@@ -7,8 +7,6 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-import orjson
-
 from ocistore import __version__
 
 if TYPE_CHECKING:
@@ -84,6 +82,9 @@ def root_of(store: Store, number: int) -> str:
 
 def print_json(answer: JSON) -> None:
     """Writes an answer to standard output: one object, indented on a terminal."""
+    # Imported here: text needs node_json's neighbours, not the encoder.
+    import orjson
+
     option = orjson.OPT_APPEND_NEWLINE
     if sys.stdout.isatty():
         option |= orjson.OPT_INDENT_2

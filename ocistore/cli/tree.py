@@ -75,6 +75,9 @@ def _forest(store: Store, kind: str | None, thing: str | None) -> Forest:
         return forest
     number = find_things(store, thing)[0]
     if number not in forest:
+        # An image among layers: the layers that it stands on.
+        number = next((held for held, _ in graph.held_by(number) if held in forest), number)
+    if number not in forest:
         raise UsageError(f"{graph.nodes[number].key} is not in this tree; say --kind {graph.nodes[number].kind}")
     return forest.around(number)
 
@@ -117,7 +120,8 @@ def _label(node: Node, now_ns: int) -> str:
     from ocistore.usage.select import created_ns
 
     parts = [short(node.id)] if node.kind == "image" else [node.kind, short(node.id)]
-    if node.names or node.kind == "image":
+    # A ref's one name is the digest that stands below it.
+    if (node.names and node.kind != "ref") or node.kind == "image":
         more = f" +{len(node.names) - 1}" if len(node.names) > 1 and width() < WIDE else ""
         shown = node.names[:1] if more else node.names
         parts.append((escape(", ".join(shown)) or "<none>") + more)
