@@ -162,7 +162,9 @@ CODES: dict[str, Code] = {
     "layout-file-unreadable": Code("error", "The oci-layout file can't be decoded; some tools refuse the layout."),
     "layout-version": Code("warning", "The layout has another version than 1.0.0; some tools refuse it."),
     "name-on-several-entries": Code("note", "A name stands on entries of different digests; tools choose differently."),
+    "states-reset": Code("warning", "Containers recorded as running are taken as ended, as after a reboot."),
     # plans, any kind
+    "outside-the-store": Code("note", "The native command also removes things outside the store; not counted."),
     "native-command-fails": Code(
         "note", "The native command would fail at this point; the plan holds what it did before."
     ),

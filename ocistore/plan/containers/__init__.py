@@ -1,0 +1,1 @@
+"""What podman, buildah and containers-storage take from a containers/storage directory."""

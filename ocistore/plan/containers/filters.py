@@ -1,0 +1,243 @@
+"""The filters of prune commands (containers-storage 3.3, 3.4, 3.6)."""
+
+from __future__ import annotations
+
+import os
+import re
+from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING
+
+from ocistore.errors import CorruptFile, UsageError
+from ocistore.formats.goglob import match_path, parse_filter_time
+
+from .lookup import look_up_image, repository_of
+from .makers import is_external
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from ocistore.stores.containers_storage.records import ImageRecord
+
+    from .state import State
+    from .versions import Rules
+
+    ImageTest = Callable[[ImageRecord], bool]
+
+_TRUE = frozenset(("1", "t", "T", "true", "TRUE", "True"))
+_FALSE = frozenset(("0", "f", "F", "false", "FALSE", "False"))
+
+
+def split_filters(texts: Iterable[str]) -> dict[str, list[str]]:
+    """`key=value` texts by key, in order; `key!=value` has the key `key!`.
+
+    Raises:
+        UsageError: no `=` in it.
+    """
+    found: dict[str, list[str]] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals:
+            raise UsageError(f"the filter {text!r} is no KEY=VALUE")
+        found.setdefault(key.lower().strip(), []).append(value)
+    return found
+
+
+def local_zone() -> tzinfo:
+    """The zone of a time that names none: UTC unless TZ is set."""
+    name = os.environ.get("TZ", "").removeprefix(":")
+    if not name:
+        return UTC
+    # Imported here: hardly any run has a filter with such a time.
+    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        return UTC
+
+
+def filter_time(text: str, now_ns: int) -> int:
+    """The time of an `until`.
+
+    Raises:
+        UsageError: it is none.
+    """
+    try:
+        return parse_filter_time(text, now_ns, local_zone())
+    except CorruptFile as err:
+        raise UsageError(f"the filter until={text}: {err.sentence}") from None
+
+
+def one_until(values: list[str], now_ns: int) -> int:
+    """The time of an `until` that may be given once.
+
+    Raises:
+        UsageError: given more than once, or no time.
+    """
+    if len(values) != 1:
+        raise UsageError("the filter until may be given once")
+    return filter_time(values[0], now_ns)
+
+
+def matches_labels(values: Iterable[str], labels: Mapping[str, str]) -> bool:
+    """Whether every `K[=V]` fits some label: the key equal, or a pattern if it has a `*`; an empty V fits any."""
+    return all(_matches_label(value, labels) for value in values)
+
+
+def _matches_label(text: str, labels: Mapping[str, str]) -> bool:
+    key, _, value = text.partition("=")
+    for name, content in labels.items():
+        if value not in ("", content):
+            continue
+        if name == key:
+            return True
+        if "*" in key and _match(f"*{key}*".replace("/", "|"), name.replace("/", "|")):
+            return True
+    return False
+
+
+def _match(pattern: str, name: str) -> bool:
+    try:
+        return match_path(pattern, name)
+    except CorruptFile:
+        return False
+
+
+def matches_regex(values: Iterable[str], text: str) -> bool:
+    """Whether any of the patterns is found in the text (Go's and Python's syntax agree where names go).
+
+    Raises:
+        UsageError: a pattern is malformed.
+    """
+    try:
+        return any(re.search(value, text) for value in values)
+    except re.error:
+        raise UsageError(f"malformed pattern in {list(values)!r}") from None
+
+
+def parse_bool(key: str, text: str) -> bool:
+    """A boolean filter's value as Go reads it.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise UsageError(f"the filter {key} takes true or false, not {text!r}")
+
+
+class ImageFilters:
+    """The filters of an image listing, compiled: all of them must fit; positive references are alternatives.
+
+    Source: containers-storage 3.3 (`libimage/filters.go`).
+    """
+
+    def __init__(self, state: State, rules: Rules, filters: Mapping[str, list[str]]) -> None:
+        """Compiles `key -> values`; a key may end in `!` for its negation.
+
+        Raises:
+            UsageError: an unknown key, a bad value, or one key with contradictory values.
+        """
+        self._state, self._rules = state, rules
+        self._tests: list[ImageTest] = []
+        self._references: list[ImageTest] = []
+        once: dict[str, bool | str] = {}
+        for key, values in filters.items():
+            plain, negated = key.removesuffix("!"), key.endswith("!")
+            for value in values:
+                if plain in _ONCE:
+                    meaning: bool | str = value if plain == "containers" else parse_bool(plain, value)
+                    if once.setdefault(plain, meaning) != meaning:
+                        raise UsageError(f"the filter {plain} is given with two values")
+                self._add(plain, value, negated)
+
+    def fits(self, image: ImageRecord) -> bool:
+        """Whether an image passes; raises ListingFails as relations do."""
+        if not all(test(image) for test in self._tests):
+            return False
+        return not self._references or any(test(image) for test in self._references)
+
+    def _add(self, key: str, value: str, negated: bool) -> None:
+        test = self._compile(key, value)
+        if negated:
+            self._tests.append(lambda image: not test(image))
+        elif key == "reference" and self._rules.podman_from(4, 4):
+            self._references.append(test)
+        else:
+            self._tests.append(test)
+
+    def _compile(self, key: str, value: str) -> ImageTest:
+        state, rules = self._state, self._rules
+        if key == "until":
+            until = filter_time(value, state.now_ns)
+            return lambda image: image.created_ns < until
+        if key in ("before", "since", "after"):
+            found = look_up_image(state, rules, value)
+            if found is None:
+                raise UsageError(f"the filter {key}={value}: image not known")
+            other = found[0].created_ns
+            return (lambda i: i.created_ns < other) if key == "before" else (lambda i: i.created_ns > other)
+        if key == "label":
+            return lambda image: matches_labels([value], self._labels(image))
+        if key == "id":
+            return lambda image: image.id.startswith(value)
+        if key == "digest" and rules.podman_from(4, 4):
+            if not value.startswith("sha256:"):
+                raise UsageError(f"the filter digest={value}: must begin with sha256:")
+            return lambda image: any(digest.startswith(value) for digest in image.digests)
+        if key == "reference":
+            return lambda image: self._matches_reference(image, value)
+        return self._compile_property(key, value)
+
+    def _compile_property(self, key: str, value: str) -> ImageTest:
+        state = self._state
+        if key == "containers":
+            return self._compile_containers(value)
+        wanted = parse_bool(key, value) if key in _ONCE else False
+        spare = self._rules.podman_from(5, 5)
+        if key == "dangling":
+            return lambda i: self._is_readable(i) and state.tree.is_dangling(i, spare_listed=spare) == wanted
+        if key == "intermediate":
+            return lambda image: self._is_readable(image) and state.tree.is_intermediate(image) == wanted
+        if key == "readonly":
+            return lambda image: image.readonly == wanted
+        if key == "manifest":
+            return lambda image: state.storage.data.is_list(image) == wanted
+        raise UsageError(f"the filter {key} is not known")
+
+    def _compile_containers(self, value: str) -> ImageTest:
+        state = self._state
+        if value == "external":
+            return lambda image: all(is_external(state, c.id) for c in state.containers_of(image))
+        wanted = parse_bool("containers", value)
+        return lambda image: bool(state.containers_of(image)) == wanted
+
+    def _is_readable(self, image: ImageRecord) -> bool:
+        """An image whose own configuration can't be read fits no relation filter (2.10)."""
+        data = self._state.storage.data
+        return data.config(image) is not None or data.is_list(image)
+
+    def _labels(self, image: ImageRecord) -> Mapping[str, str]:
+        config = self._state.storage.data.config(image)
+        return config.labels if config else {}
+
+    def _matches_reference(self, image: ImageRecord, pattern: str) -> bool:
+        if self._rules.podman_from(4, 4):
+            found = look_up_image(self._state, self._rules, pattern)
+            if found is not None and found[0].key == image.key:
+                return True
+        return any(_match(pattern, form) for name in image.names for form in reference_forms(name))
+
+
+_ONCE = frozenset(("dangling", "intermediate", "readonly", "containers", "manifest"))
+
+
+def reference_forms(name: str) -> list[str]:
+    """The spellings of a full name that a `reference` pattern is held against."""
+    repository = repository_of(name)
+    tag = name.removeprefix(repository)
+    path = repository.partition("/")[2] or repository
+    last = repository.rpartition("/")[2]
+    return [name, path, last + tag, repository, path + tag, last]

@@ -1,0 +1,66 @@
+"""A session: native commands one after the other on one state."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ocistore.errors import UsageError
+from ocistore.plan.options import parse
+
+from . import podman
+from .buildah import run_buildah
+from .rows import Rows, choose_database
+from .state import RuleFails, State
+from .storage_cli import run_storage
+from .versions import Rules, rules_of
+
+if TYPE_CHECKING:
+    from ocistore.plan.plan import Outcome
+    from ocistore.stores.store import Store
+
+
+def open_session(store: Store, now_ns: int) -> StorageSession:
+    """A session on a containers/storage directory, ages judged at `now_ns`."""
+    return StorageSession(State(store, now_ns))
+
+
+class StorageSession:
+    """Runs native commands; each sees what those before it left."""
+
+    def __init__(self, state: State) -> None:
+        self.state = state
+        self._rows: Rows | None = None
+
+    def run(self, argv: list[str], version: str | None) -> Outcome:
+        """Simulates one command.
+
+        Args:
+            argv: podman, buildah or containers-storage and its words.
+            version: of that tool; None: the newest released rules.
+
+        Raises:
+            UsageError: a command or an option that isn't simulated, or wrong usage.
+        """
+        outcome = self.state.begin()
+        tool = argv[0]
+        try:
+            if tool == "podman":
+                self._podman(argv[1:], rules_of("podman", version))
+            elif tool == "buildah":
+                run_buildah(self.state, rules_of("buildah", version), argv[1:])
+            elif tool == "containers-storage":
+                run_storage(self.state, rules_of("containers-storage", version), argv[1:])
+            else:
+                raise UsageError(f"{tool}: this program is not simulated on a containers-storage store")
+        except RuleFails as err:
+            outcome.failure = err.sentence
+        return outcome
+
+    def _podman(self, words: list[str], rules: Rules) -> None:
+        name, verb, rest = podman.read_verb(podman.read_globals(words))
+        given = parse(rest, verb.spec)
+        podman.check_versions(name, verb, rules, given)
+        if self._rows is None:
+            self._rows = Rows(self.state, choose_database(self.state, rules))
+            self._rows.refresh(rules)
+        verb.run(podman.Call(self.state, self._rows, rules, given))
