@@ -67,11 +67,12 @@ def bar(part: int, whole: int, length: int) -> str:
     """A bar of at most `length` characters; something shows unless there is nothing."""
     if not part or not whole:
         return ""
-    mark = "#" if not _unicode() else "\u2588"
+    mark = "#" if not unicode() else "\u2588"
     return mark * min(max(1, round(length * part / whole)), length if part == whole else max(1, length - 1))
 
 
-def _unicode() -> bool:
+def unicode() -> bool:
+    """Whether standard output takes more than ASCII."""
     return (sys.stdout.encoding or "").lower().replace("-", "") == "utf8"
 
 
@@ -134,7 +135,7 @@ def table(
 def _line(cells: Sequence[str], widths: Sequence[int], heads: Sequence[str], right: Sequence[str], indent: str) -> str:
     parts = []
     for cell, room, head in zip(cells, widths, heads, strict=True):
-        text = cell if len(cell) <= room else cell[: room - 1] + ("\u2026" if _unicode() else "~")
+        text = cell if len(cell) <= room else cell[: room - 1] + ("\u2026" if unicode() else "~")
         parts.append(text.rjust(room) if head in right else text.ljust(room))
     return (indent + "  ".join(parts)).rstrip()
 

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ocistore.graph.graph import Node
     from ocistore.stores.store import Store
 
+_USERS = 2
+_LINES = ("    ", "\u2502   ", "\u251c\u2500\u2500 ", "\u2514\u2500\u2500 ")
+_ASCII_LINES = ("    ", "|   ", "|-- ", "`-- ")
 JSON_LEVELS = 120
 """Levels of nesting in JSON; deeper nodes are left out, so that every parser can read the answer (orjson: 254)."""
 
@@ -101,24 +104,26 @@ def _json(store: Store, forest: Forest) -> list[JSON]:
 
 
 def _print(store: Store, forest: Forest, now_ns: int) -> None:
-    from ocistore.cli.table import escape, width
+    from ocistore.cli.table import escape, unicode, width
 
     if store.root != ".":
         print(escape(store.root))
     room = width()
+    blank, down, branch, corner = _LINES if unicode() else _ASCII_LINES
     for number, lasts, again in forest.walk():
-        lead = "".join("    " if last else "\u2502   " for last in lasts[:-1])
+        lead = "".join(blank if last else down for last in lasts[:-1])
         if lasts:
-            lead += "\u2514\u2500\u2500 " if lasts[-1] else "\u251c\u2500\u2500 "
-        text = _label(store.graph.nodes[number], now_ns) + (" (above)" if again and forest.children(number) else "")
-        print(lead + (text if len(lead) + len(text) <= room else text[: max(20, room - len(lead) - 1)] + "\u2026"))
+            lead += corner if lasts[-1] else branch
+        text = _label(store, number, now_ns) + (" (above)" if again and forest.children(number) else "")
+        print(lead + (text if len(lead) + len(text) <= room else text[: max(20, room - len(lead) - 3)] + "..."))
 
 
-def _label(node: Node, now_ns: int) -> str:
-    """A node as the tree shows it: id, names or <none>, state, age, note."""
+def _label(store: Store, number: int, now_ns: int) -> str:
+    """A node as the tree shows it: id, names or <none>, state, age, note; for a layer, what stands on it."""
     from ocistore.cli.table import WIDE, age, escape, short, width
     from ocistore.usage.select import created_ns
 
+    node = store.graph.nodes[number]
     parts = [short(node.id)] if node.kind == "image" else [node.kind, short(node.id)]
     # A ref's one name is the digest that stands below it.
     if (node.names and node.kind != "ref") or node.kind == "image":
@@ -131,5 +136,17 @@ def _label(node: Node, now_ns: int) -> str:
     if node.created is not None:
         parts.append(age(created_ns(node), now_ns))
     if node.note:
-        parts.append(f"\u2013 {escape(node.note)}")
+        parts.append(f"- {escape(node.note)}")
+    if node.kind == "layer":
+        users = [store.graph.nodes[holder] for holder, _ in store.graph.holders(number)]
+        users.sort(key=lambda user: not user.names)
+        told = [_user(user) for user in users if user.kind in ("image", "container")]
+        if told:
+            parts.append(f"<- {', '.join(told[:_USERS])}" + (f" +{len(told) - _USERS}" if told[_USERS:] else ""))
     return " ".join(parts)
+
+
+def _user(node: Node) -> str:
+    from ocistore.cli.table import escape, short
+
+    return escape(node.names[0]) if node.names else f"<none> {short(node.id)}"

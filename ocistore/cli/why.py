@@ -92,11 +92,12 @@ def _find(where: Where, thing: str) -> tuple[Store, int]:
 
 
 def _print(store: Store, number: int, fate: Fate, chains: list[Chain], along: list[int], limit: int) -> None:
-    from ocistore.cli.table import counted, escape, paint
+    from ocistore.cli.table import counted, escape, paint, unicode
     from ocistore.graph.reach import anchors
 
     nodes = store.graph.nodes
     node = nodes[number]
+    corner = "\u2514\u2500 " if unicode() else "`- "
     print(f"{paint(_told(store, number), 'bold')}: {fate}" + (f", {escape(node.note)}" if node.note else ""))
     if node.doubt:
         print(f"  in doubt: {escape(node.doubt)}")
@@ -105,7 +106,7 @@ def _print(store: Store, number: int, fate: Fate, chains: list[Chain], along: li
     for at, chain in enumerate(chains):
         print()
         for level, (each, word) in enumerate(chain):
-            lead = "   " * level + ("\u2514\u2500 " if level else "")
+            lead = "   " * level + (corner if level else "")
             above = _brief(store, chain[level - 1][0]) if level else ""
             print(f"{lead}{_told(store, each)} {escape(word)} {above}".rstrip())
         if at + 1 == limit:
