@@ -23,7 +23,7 @@ _TAG = re.compile(
     r"[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*", re.ASCII
 )
 MIXED_SINCE: Version = (0, 5, 0)
-"""From here on leaves are not opened, documents of two kinds are refused, and the empty type and `subject` known."""
+"""From here on leaves are not opened, documents of two kinds are refused, and the empty type is known."""
 _DIRECTORY = "blobs/sha256"
 _OUR_WORDS = "isn't reached from index.json by what umoci reads"
 
@@ -149,12 +149,11 @@ def _in_order(document: Document, media_type: str, new: bool) -> tuple[Descripto
     if media_type == DESCRIPTOR:
         members: tuple[str, ...] = ("descriptor",)
     elif media_type == INDEX:
-        members = ("manifests", "subject")
+        # 0.4.7 was built with an image-spec whose index had no subject; manifests had one (tried with Debian's).
+        members = ("manifests", "subject") if new else ("manifests",)
     else:
         members = ("config", "layers", "subject")
-    # Before 0.5.0 umoci was built with an image-spec that had no subject.
-    wanted = [name for name in members if new or name != "subject"]
-    return tuple(each for name in wanted for each in document.last.get(name, ()))
+    return tuple(each for name in members for each in document.last.get(name, ()))
 
 
 def _verify(state: LayoutState, descriptor: Descriptor) -> None:
