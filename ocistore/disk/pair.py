@@ -46,11 +46,11 @@ class Channel:
         Raises:
             Lost: nobody reads.
         """
-        data = marshal.dumps(message)
-        data = memoryview(len(data).to_bytes(_HEAD, "little") + data)
+        body = marshal.dumps(message)
+        left = memoryview(len(body).to_bytes(_HEAD, "little") + body)
         try:
-            while data:
-                data = data[os.write(self._out, data) :]
+            while left:
+                left = left[os.write(self._out, left) :]
         except BrokenPipeError:
             raise Lost from None
 

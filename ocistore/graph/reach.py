@@ -131,7 +131,7 @@ def chains(graph: Graph, node: int, limit: int) -> list[Chain]:
     return found
 
 
-_Link = tuple[int, str, "tuple[int, str, object] | None"]
+_Link = tuple[int, str, "_Link | None"]
 
 
 def _reach_on(graph: Graph, start: int, reached: bytearray) -> None:
@@ -191,19 +191,20 @@ def _has_circle(graph: Graph, numbers: Iterable[int]) -> bool:
 
 
 def _numbers(link: _Link) -> set[int]:
-    numbers = set()
-    at: object = link
+    return {number for number, _ in _downward(link)}
+
+
+def _downward(link: _Link) -> list[tuple[int, str]]:
+    nodes: list[tuple[int, str]] = []
+    at: _Link | None = link
     while at is not None:
-        number, _, at = at  # type: ignore[misc]
-        numbers.add(number)
-    return numbers
+        number, word, below = at
+        nodes.append((number, word))
+        at = below
+    return nodes
 
 
 def _unlink(link: _Link, reason: str) -> Chain:
-    chain: Chain = []
-    at: object = link
-    while at is not None:
-        number, word, at = at  # type: ignore[misc]
-        chain.append((number, word))
+    nodes = _downward(link)
     # Each link carries the word of the edge down from it; a chain says it of the node below.
-    return [(chain[n][0], chain[n - 1][1] if n else reason) for n in range(len(chain))]
+    return [(nodes[n][0], nodes[n - 1][1] if n else reason) for n in range(len(nodes))]

@@ -1,0 +1,161 @@
+"""Claims: paths whose bytes are counted apart, in the directories that a store's places come down to."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+from ocistore.disk.walk import walk
+from ocistore.usage.bytes import Bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ocistore.disk.walk import Walked
+    from ocistore.findings import Findings
+    from ocistore.stores.store import Place, Store
+
+
+class Spot(NamedTuple):
+    """A path as walks see it: number of the place that is walked, and the path in it."""
+
+    place: int
+    path: str
+
+
+class Group(NamedTuple):
+    """Inodes with several names, of which each has one in each of these claims and in no other.
+
+    Attributes:
+        claims: their numbers, ascending, each once.
+        complete: all names are among the claims; else some are elsewhere and the inodes outlive the claims.
+        amount: bytes, each inode once.
+    """
+
+    claims: tuple[int, ...]
+    complete: bool
+    amount: Bytes
+
+
+class Spots:
+    """Where the places of a store lie in each other.
+
+    A place inside another one on the same file system is walked with it, so that nothing is counted twice.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        tops = [os.path.realpath(place.tree.path) for place in store.places]
+        devices = [os.fstat(place.tree.descriptor).st_dev for place in store.places]
+        self._inside: list[tuple[int, str]] = []
+        for number, top in enumerate(tops):
+            found = (number, "")
+            for outer, above in enumerate(tops):
+                if devices[outer] != devices[number] or outer == number:
+                    continue
+                # The outermost one; of two that are the same directory the first.
+                if (top.startswith(above.rstrip("/") + "/") or (top == above and outer < number)) and len(above) <= len(
+                    tops[found[0]]
+                ):
+                    found = (outer, top[len(above) :].strip("/"))
+            self._inside.append(found)
+
+    def spot(self, place: int, path: str) -> Spot:
+        """The path of a place as walks see it."""
+        outer, inside = self._inside[place]
+        if not inside:
+            return Spot(outer, path)
+        return Spot(outer, f"{inside}/{path}" if path else inside)
+
+    def find(self, path: str) -> Spot:
+        """A path as answers spell it.
+
+        Raises:
+            KeyError: it is in no place of the store.
+        """
+        for number, place in enumerate(self._store.places):
+            if number and path == place.prefix.rstrip("/"):
+                return self.spot(number, "")
+        place, inside = self._store.locate(path.rstrip("/"))
+        number = next(n for n, other in enumerate(self._store.places) if other is place)
+        return self.spot(number, inside)
+
+
+class Counted:
+    """What walks of claims gave, all places together.
+
+    Attributes:
+        spots: where each claim lies.
+        single: bytes by claim: directories and inodes all of whose names the claim has.
+        groups: the others.
+        incomplete: claims that lack something that could not be read.
+    """
+
+    def __init__(self, spots: list[Spot]) -> None:
+        self.spots = spots
+        self.single: list[Bytes] = [Bytes()] * len(spots)
+        self.groups: list[Group] = []
+        self.incomplete: set[int] = set()
+
+
+def count_claims(
+    store: Store,
+    spots: list[Spot],
+    keys: Sequence[str | None],
+    findings: Findings,
+    progress: Callable[[int, int], None] | None = None,
+) -> Counted:
+    """Walks the claims of all places.
+
+    Args:
+        store: whose places are walked; only those in which claims lie.
+        spots: where the claims lie, all different.
+        keys: by claim, `kind:id` of the node that findings name, or None.
+        findings: takes what could not be counted.
+        progress: see `ocistore.disk.walk.walk`.
+    """
+    counted = Counted(spots)
+    links: dict[tuple[int, int], list[int]] = {}
+    for number, place in enumerate(store.places):
+        mine = [claim for claim, spot in enumerate(spots) if spot.place == number]
+        if not mine:
+            continue
+        walked = walk(place.tree.descriptor, [spots[claim].path for claim in mine], progress)
+        for claim, *amounts in zip(mine, walked.allocated, walked.apparent, walked.inodes, strict=True):
+            counted.single[claim] = Bytes(*amounts)
+        counted.incomplete.update(mine[claim] for claim in walked.incomplete)
+        for inode, record in walked.links.items():
+            names = [mine[claim] for claim in record[3:]]
+            known = links.get((walked.device, inode))
+            if known is None:
+                links[walked.device, inode] = [*record[:3], *names]
+            else:
+                # Names of one inode in two places of the same file system.
+                known[2] -= len(names)
+                known += names
+        _report(store, place, walked, [keys[claim] for claim in mine], findings)
+    counted.groups = _grouped(links)
+    return counted
+
+
+def _grouped(links: dict[tuple[int, int], list[int]]) -> list[Group]:
+    sums: dict[tuple[tuple[int, ...], bool], Bytes] = {}
+    for allocated, apparent, left, *names in links.values():
+        key = (tuple(sorted(set(names))), left <= 0)
+        sums[key] = sums.get(key, Bytes()).plus(Bytes(allocated, apparent, 1))
+    return [Group(claims, complete, amount) for (claims, complete), amount in sums.items()]
+
+
+def _report(store: Store, place: Place, walked: Walked, keys: Sequence[str | None], findings: Findings) -> None:
+    for problem in walked.problems:
+        path = place.prefix + problem.path
+        node = keys[problem.claim] if problem.claim >= 0 else None
+        if problem.what == "unreadable":
+            why = os.strerror(problem.errno).lower()
+            findings.say("unreadable", f"{why}; what it holds is not counted", path=path, node=node, root=store.root)
+        elif problem.what == "changed":
+            text = "vanished or was exchanged while it was counted; an engine may be running"
+            findings.say("changed-while-read", text, path=path, node=node, root=store.root)
+        else:
+            text = "another file system is mounted here; it is not entered and not counted"
+            findings.say("live-mount", text, path=path, node=node, root=store.root)

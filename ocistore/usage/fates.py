@@ -1,0 +1,36 @@
+"""Fates: what becomes of each node if everything that nothing holds goes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ocistore.graph.reach import reach_from
+
+if TYPE_CHECKING:
+    from ocistore.graph.graph import Fate
+    from ocistore.stores.store import Store
+
+
+def fates(store: Store) -> list[Fate]:
+    """The fate of every node of the graph, by number.
+
+    `held` is what a root or one of the engine's own files reaches, `own` those files themselves, `unknown` a node in
+    doubt and what only such nodes reach.  The rest is `unreferenced`, except in a store whose findings forbid plans:
+    there nothing is known to be.
+    """
+    graph = store.graph
+    nodes = graph.nodes
+    own = [number for number, node in enumerate(nodes) if node.kind == "own"]
+    doubted = [number for number, node in enumerate(nodes) if node.doubt]
+    rest: Fate = "unknown" if store.findings.blocking else "unreferenced"
+    result: list[Fate] = [rest] * len(nodes)
+    if doubted:
+        for number, reached in enumerate(reach_from(graph, doubted)):
+            if reached:
+                result[number] = "unknown"
+    for number, reached in enumerate(reach_from(graph, [*graph.roots, *own])):
+        if reached:
+            result[number] = "held"
+    for number in own:
+        result[number] = "own"
+    return result

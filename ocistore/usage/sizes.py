@@ -1,0 +1,276 @@
+"""Sizes: one walk of a whole store, and the answers that it gives: ledger, own bytes, what comes back."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import TYPE_CHECKING, NamedTuple
+
+from ocistore.findings import Findings
+from ocistore.graph.graph import FATES
+from ocistore.usage.bytes import ZERO, Bytes
+from ocistore.usage.claims import Spot, Spots, count_claims
+from ocistore.usage.fates import fates
+from ocistore.usage.freed import Freed, measure_freed, sum_freed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
+    from ocistore.graph.graph import Fate
+    from ocistore.stores.store import Store
+    from ocistore.usage.claims import Counted
+
+NOBODY = -1
+"""Owner of what no path that is owned lies above."""
+
+
+class KindSum(NamedTuple):
+    """A line of the ledger.
+
+    Attributes:
+        nodes: how many of the kind there are, with or without bytes.
+        bytes: what they own; an inode that several kinds have a name of counts for one of them.
+        unreferenced: what of that is.
+    """
+
+    nodes: int
+    bytes: Bytes
+    unreferenced: Bytes
+
+
+def measure(
+    store: Store,
+    progress: Callable[[int, int], None] | None = None,
+    cuts: Iterable[str] = (),
+) -> Sizes:
+    """Walks all places of a store; findings go to the store's.
+
+    Args:
+        store: a store that was read.
+        progress: called now and then with (directories done, directories in all), place after place.
+        cuts: paths, as answers spell them, that `Sizes.freed` will be asked about besides owned ones; a path that
+            is in no place is left out.
+    """
+    where = Spots(store)
+    owners: dict[Spot, int] = {}
+    for number, place in enumerate(store.places):
+        for path, owner in place.owned.items():
+            owners.setdefault(where.spot(number, path), owner)
+        if place.ledger:
+            # Nothing may be missing from a ledger, whatever the reader knows.
+            owners.setdefault(where.spot(number, ""), NOBODY)
+    for path in cuts:
+        try:
+            spot = where.find(path)
+        except KeyError:
+            continue
+        if spot not in owners:
+            owners[spot] = _owner_above(owners, spot)
+    nodes = store.graph.nodes
+    spots = list(owners)
+    keys = [nodes[owner].key if owner >= 0 else None for owner in owners.values()]
+    counted = count_claims(store, spots, keys, store.findings, progress)
+    return Sizes(store, where, list(owners.values()), counted)
+
+
+class Sizes:
+    """What a walk found.
+
+    Attributes:
+        store: the store that was walked.
+    """
+
+    def __init__(self, store: Store, where: Spots, owners: list[int], counted: Counted) -> None:
+        self.store = store
+        self._where = where
+        self._owners = owners
+        self._counted = counted
+        self._incomplete = {owners[claim] for claim in counted.incomplete}
+        self._own: dict[int, Bytes] | None = None
+        self._fates: list[Fate] | None = None
+        self._retained: list[Bytes | None] | None = None
+        self._below: tuple[list[str], list[int]] | None = None
+        self._steps_known: dict[Spot, int] = {spot: claim for claim, spot in enumerate(counted.spots)}
+
+    @property
+    def node_fates(self) -> list[Fate]:
+        """The fate of every node, by number."""
+        if self._fates is None:
+            self._fates = fates(self.store)
+        return self._fates
+
+    def total(self, place: int = 0) -> Bytes:
+        """All that lies in a place, as `du -x` counts it."""
+        total = ZERO
+        for _, amount, _ in self._amounts(place):
+            total = total.plus(amount)
+        return total
+
+    def fates(self, place: int = 0) -> dict[Fate, Bytes]:
+        """The bytes of a place by fate; they add up to its total.
+
+        An inode with names in several nodes is held if one of them is, else unknown if one of them is, else the
+        engine's own, else unreferenced.
+        """
+        sums = dict.fromkeys(FATES, ZERO)
+        for fate, amount, _ in self._amounts(place):
+            sums[fate] = sums[fate].plus(amount)
+        return sums
+
+    def kinds(self, place: int = 0) -> dict[str, KindSum]:
+        """The bytes of a place by kind of node; they add up to its total, but for what no node owns."""
+        sums: dict[str, KindSum] = {}
+        nodes = self.store.graph.nodes
+        for node in nodes:
+            if node.store == self.store.number:
+                known = sums.get(node.kind, KindSum(0, ZERO, ZERO))
+                sums[node.kind] = known._replace(nodes=known.nodes + 1)
+        for fate, amount, owner in self._amounts(place):
+            if owner == NOBODY:
+                continue
+            count, whole, free = sums.get(nodes[owner].kind, KindSum(0, ZERO, ZERO))
+            free = free.plus(amount) if fate == "unreferenced" else free
+            sums[nodes[owner].kind] = KindSum(count, whole.plus(amount), free)
+        return sums
+
+    def own(self, node: int) -> Bytes | None:
+        """What du says of a node's paths: each inode once, also one that other nodes have names of.
+
+        None where it can't be counted: something is unreadable, or the driver shares blocks that stat doesn't see.
+        """
+        if self._own is None:
+            self._own = self._owned()
+        if not self._is_counted(node):
+            return None
+        return self._own.get(node, ZERO)
+
+    def retains(self, node: int) -> Bytes | None:
+        """What comes back if this node alone goes, with all that nothing else holds then; None as for `own`."""
+        if self._retained is None:
+            self._retained = self._retain()
+        return self._retained[node]
+
+    def freed(self, steps: Sequence[Sequence[str]]) -> Freed:
+        """As `measure_freed`, without another walk if each path is owned as such or was named as a cut.
+
+        Raises:
+            KeyError: a path that is in no place of the store.
+        """
+        counted, nodes = self._counted, self.store.graph.nodes
+        step_of = [-1] * len(counted.spots)
+        for number, paths in enumerate(steps):
+            for path in paths:
+                spot = self._where.find(path)
+                if spot not in self._steps_known:
+                    return measure_freed(self.store, steps)
+                for claim in self._claims_below(spot):
+                    if step_of[claim] < 0:
+                        step_of[claim] = number
+        unproved = {
+            step_of[claim]
+            for claim, owner in enumerate(self._owners)
+            if step_of[claim] >= 0 and (claim in counted.incomplete or (owner >= 0 and nodes[owner].unsized))
+        }
+        return sum_freed(len(steps), step_of, counted, unproved, Findings())
+
+    def _amounts(self, place: int) -> Iterator[tuple[Fate, Bytes, int]]:
+        """All amounts of a place with their fate and an owner that has this fate."""
+        there = bytearray(len(self._owners))
+        for claim in self._claims_below(self._where.spot(place, "")):
+            there[claim] = 1
+        of_node = self.node_fates
+        for claim, amount in enumerate(self._counted.single):
+            if there[claim] and amount.inodes:
+                owner = self._owners[claim]
+                yield (of_node[owner] if owner >= 0 else "unknown"), amount, owner
+        for claims, _, amount in self._counted.groups:
+            owners = [self._owners[claim] for claim in claims if there[claim]]
+            if not owners:
+                continue
+            # A name in another place of this store holds the inode too.
+            among: dict[Fate, int] = {}
+            for claim in claims:
+                owner = self._owners[claim]
+                among.setdefault(of_node[owner] if owner >= 0 else "unknown", owner)
+            fate = next(f for f in _STRONGEST if f in among)
+            yield fate, amount, among[fate] if among[fate] in owners else owners[0]
+
+    def _claims_below(self, spot: Spot) -> list[int]:
+        """The claims at a path and below it."""
+        if self._below is None:
+            order = sorted(
+                (f"{place}:/{path}/" if path else f"{place}:/", claim)
+                for claim, (place, path) in enumerate(self._counted.spots)
+            )
+            self._below = [name for name, _ in order], [claim for _, claim in order]
+        names, claims = self._below
+        prefix = f"{spot.place}:/{spot.path}/" if spot.path else f"{spot.place}:/"
+        # "0" comes after "/", so all that begins with the prefix lies between the two.
+        return claims[bisect_left(names, prefix) : bisect_left(names, prefix[:-1] + "0")]
+
+    def _is_counted(self, node: int) -> bool:
+        thing = self.store.graph.nodes[node]
+        return thing.store == self.store.number and not thing.unsized and node not in self._incomplete
+
+    def _owned(self) -> dict[int, Bytes]:
+        own: dict[int, Bytes] = {}
+        for claim, amount in enumerate(self._counted.single):
+            if amount.inodes:
+                owner = self._owners[claim]
+                own[owner] = own.get(owner, ZERO).plus(amount)
+        for claims, _, amount in self._counted.groups:
+            for owner in {self._owners[claim] for claim in claims}:
+                own[owner] = own.get(owner, ZERO).plus(amount)
+        return own
+
+    def _retain(self) -> list[Bytes | None]:
+        # Only `ls -s` needs it.
+        from ocistore.graph.dominators import find_dominators
+
+        nodes = self.store.graph.nodes
+        tree = find_dominators(self.store.graph)
+        sums = [[0] * (len(nodes) + 1) for _ in range(3)]
+
+        def put(node: int, amount: Bytes) -> None:
+            for column, part in zip(sums, amount, strict=True):
+                column[node] += part
+
+        for claim, amount in enumerate(self._counted.single):
+            if self._owners[claim] >= 0:
+                put(self._owners[claim], amount)
+        for claims, complete, amount in self._counted.groups:
+            # An inode with names elsewhere stays whatever goes.
+            if not complete:
+                continue
+            common, *others = (self._owners[claim] if self._owners[claim] >= 0 else tree.top for claim in claims)
+            for other in others:
+                common = tree.common(common, other)
+            put(common, amount)
+        uncounted = bytearray(len(nodes) + 1)
+        for node in self._incomplete:
+            uncounted[node] = 1
+        for number, node_ in enumerate(nodes):
+            if node_.unsized:
+                uncounted[number] = 1
+        for node in reversed(tree.order):
+            above = tree.above[node]
+            for column in sums:
+                column[above] += column[node]
+            if uncounted[node]:
+                uncounted[above] = 1
+        return [
+            None if uncounted[n] or nodes[n].store != self.store.number else Bytes(sums[0][n], sums[1][n], sums[2][n])
+            for n in range(len(nodes))
+        ]
+
+
+_STRONGEST: tuple[Fate, ...] = ("held", "unknown", "own", "unreferenced")
+
+
+def _owner_above(owners: dict[Spot, int], spot: Spot) -> int:
+    path = spot.path
+    while path:
+        path = path.rpartition("/")[0]
+        owner = owners.get(Spot(spot.place, path))
+        if owner is not None:
+            return owner
+    return NOBODY
