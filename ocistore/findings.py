@@ -164,6 +164,8 @@ CODES: dict[str, Code] = {
     "name-on-several-entries": Code("note", "A name stands on entries of different digests; tools choose differently."),
     "states-reset": Code("warning", "Containers recorded as running are taken as ended, as after a reboot."),
     # plans, any kind
+    "plan-blocked": Code("error", "Doubt, or a holder, forbids the plan; the text says which."),
+    "still-held": Code("note", "Something still holds a thing that was to go; it stays."),
     "outside-the-store": Code("note", "The native command also removes things outside the store; not counted."),
     "native-command-fails": Code(
         "note", "The native command would fail at this point; the plan holds what it did before."

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ocistore.stores.store import Store
 
 SCOPES = ("unreferenced", "dangling", "intermediate", "cache", "containers", "unused", "volumes", "all")
-DEFAULT_GRACE = "1h"
+DEFAULT_GRACE = "24h"
 
 
 @click.command(

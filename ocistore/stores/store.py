@@ -59,6 +59,7 @@ class Store:
         places: the root first, then what else belongs to it.
         others: stores that this one reads but doesn't own (additional image stores); never in a plan.
         watched: files whose change while the store is read makes the answer doubtful: (place, path, fingerprint).
+        cache: what rooms above computed of this store and would compute again.
         detail: the records as the reader of this kind keeps them; plan and check know its type by `kind`.
     """
 
@@ -71,6 +72,7 @@ class Store:
     places: list[Place] = field(default_factory=list)
     others: list[Store] = field(default_factory=list)
     watched: list[tuple[int, str, Fingerprint | None]] = field(default_factory=list)
+    cache: dict[str, Any] = field(default_factory=dict)
     detail: Any = None
 
     @property

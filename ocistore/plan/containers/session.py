@@ -31,6 +31,14 @@ class StorageSession:
         self.state = state
         self._rows: Rows | None = None
 
+    @property
+    def blocked(self) -> str:
+        """Why no command may be planned: rule zero of Part 4; other errors don't block one."""
+        blocking = self.state.store.findings.blocking
+        if not blocking:
+            return ""
+        return f"{blocking[0].path}: {blocking[0].text}" if blocking[0].path else blocking[0].text
+
     def run(self, argv: list[str], version: str | None) -> Outcome:
         """Simulates one command.
 

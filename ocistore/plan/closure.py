@@ -1,0 +1,177 @@
+"""What goes when roots are dropped: the same for every kind of store.
+
+A scope or a removal names nodes that shall stay no longer because of themselves; whatever nothing holds then goes,
+holders before what they hold.  What is in doubt, and what it holds, stays; so does what is too young.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ocistore.errors import UnreadableFile
+from ocistore.findings import CODES, Finding
+from ocistore.formats.gotime import parse_time
+from ocistore.graph.order import order_holders_first
+from ocistore.graph.reach import reach_from
+from ocistore.plan.plan import Outcome, Removal
+from ocistore.usage.fates import fates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from ocistore.graph.graph import Fate, Node
+    from ocistore.stores.store import Store
+
+
+def take(
+    store: Store,
+    dropped: Iterable[int],
+    *,
+    unreferenced: bool,
+    now_ns: int,
+    grace_ns: int,
+    native: Callable[[Store, int], str | None],
+    gone: Iterable[int] = (),
+    named: bool = False,
+) -> Outcome:
+    """The removals that follow from dropping roots.
+
+    Args:
+        store: what was read.
+        dropped: nodes that are roots no longer; edges to them from the engine's own files don't count either.
+        unreferenced: whether what nothing holds now goes, too.
+        now_ns: time that ages are judged by, nanoseconds since 1970.
+        grace_ns: what is unreferenced and younger stays: a writer may be active.
+        native: the native command that does exactly one node's removal.
+        gone: nodes that earlier steps took.
+        named: the dropped were named one by one: they go even if nothing, or only doubt, held them before.
+    """
+    graph = store.graph
+    outcome = Outcome()
+    before = fates(store)
+    drop = set(dropped)
+    absent = set(gone)
+    starts = [n for n in graph.roots if n not in drop and n not in absent]
+    starts += [n for n, fate in enumerate(before) if fate == "unknown" and n not in drop]
+    spared = _spared(store, before, unreferenced, now_ns, grace_ns, absent, outcome)
+    if named:
+        # What nothing holds stays, except what is named and what only that holds.
+        below = reach_from(graph, drop)
+        spared = [n for n in spared if not below[n]]
+    starts += spared
+    kept = reach_from(graph, _through_own(store, starts, drop))
+    taken = [
+        n
+        for n, node in enumerate(graph.nodes)
+        if not kept[n] and node.store == store.number and node.kind != "own" and n not in absent
+    ]
+    for number in sorted(drop & {n for n, stays in enumerate(kept) if stays}):
+        outcome.findings.append(_still_held(store, number, kept))
+    owned = owned_paths(store)
+    for number in order_holders_first(graph, taken):
+        node = graph.nodes[number]
+        paths = tuple(owned.get(number, ()))
+        why = _why_dropped(node) if number in drop else _why_taken(node, before[number])
+        outcome.removals.append(Removal(number, node.kind, node.id, paths, why, native(store, number)))
+    return outcome
+
+
+def _through_own(store: Store, starts: list[int], drop: set[int]) -> list[int]:
+    """Starts without the own nodes, and in their place what these hold, the dropped left out."""
+    nodes = store.graph.nodes
+    found: dict[int, None] = {}
+    for number in starts:
+        if nodes[number].kind != "own":
+            found[number] = None
+    for number, node in enumerate(nodes):
+        if node.kind == "own":
+            found.update((held, None) for held, _ in store.graph.held_by(number) if held not in drop)
+    return list(found)
+
+
+def _spared(
+    store: Store,
+    before: list[Fate],
+    unreferenced: bool,
+    now_ns: int,
+    grace_ns: int,
+    absent: set[int],
+    outcome: Outcome,
+) -> list[int]:
+    """What nothing holds and stays all the same: all of it if it isn't asked for, else what is too young."""
+    spared = []
+    young = []
+    for number, fate in enumerate(before):
+        node = store.graph.nodes[number]
+        if fate != "unreferenced" or number in absent or node.store != store.number:
+            continue
+        if not unreferenced:
+            spared.append(number)
+        elif grace_ns > 0 and not _is_older(store, number, now_ns - grace_ns):
+            spared.append(number)
+            young.append(node)
+    if young:
+        text = f"{len(young)} unreferenced things are younger than the grace and stay, the first {young[0].key}"
+        outcome.findings.append(
+            Finding("younger-than-grace", CODES["younger-than-grace"].severity, store.root, "", young[0].key, text)
+        )
+    return spared
+
+
+def _is_older(store: Store, number: int, limit_ns: int) -> bool:
+    """Whether a node's record, and each path that it owns, was last written before a time."""
+    node = store.graph.nodes[number]
+    if node.created is not None and parse_time(node.created) >= limit_ns:
+        return False
+    for path in owned_paths(store).get(number, ()):
+        try:
+            place, inside = store.locate(path)
+            if place.tree.stat(inside).st_mtime_ns >= limit_ns:
+                return False
+        except UnreadableFile:
+            return False
+    return True
+
+
+def _still_held(store: Store, number: int, kept: bytearray) -> Finding:
+    node = store.graph.nodes[number]
+    holders = [(n, word) for n, word in store.graph.holders(number) if kept[n] and store.graph.nodes[n].kind != "own"]
+    by = f"{node.key} {holders[0][1]} {store.graph.nodes[holders[0][0]].key}" if holders else f"{node.key} stays a root"
+    return Finding("still-held", CODES["still-held"].severity, store.root, "", node.key, f"stays: {by}")
+
+
+def _why_dropped(node: Node) -> str:
+    words = [node.state] if node.state else []
+    words += [trait for trait in node.traits if trait in ("stage", "build-step", "pack-builder", "builder-generation")]
+    return "asked for" + (f" ({', '.join(words)})" if words else "")
+
+
+def _why_taken(node: Node, before: Fate) -> str:
+    if before == "unreferenced":
+        return node.note or "nothing references it"
+    return "only what goes held it"
+
+
+def owned_paths(store: Store) -> dict[int, list[str]]:
+    """The topmost paths of each node, as answers spell them; computed once a store."""
+    cached: dict[int, list[str]] | None = store.cache.get("owned_paths")
+    if cached is not None:
+        return cached
+    found: dict[int, list[str]] = {}
+    for place in store.places:
+        for path, number in place.owned.items():
+            if path and not _is_below_own(place.owned, path, number):
+                found.setdefault(number, []).append(place.prefix + path)
+    for paths in found.values():
+        paths.sort()
+    store.cache["owned_paths"] = found
+    return found
+
+
+def _is_below_own(owned: dict[str, int], path: str, number: int) -> bool:
+    head = path.rpartition("/")[0]
+    while head:
+        if head in owned:
+            return owned[head] == number
+        head = head.rpartition("/")[0]
+    return False

@@ -1,0 +1,104 @@
+"""The ladder of df: what each safe step in turn would free."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from ocistore.errors import UsageError
+from ocistore.plan.closure import owned_paths, take
+from ocistore.plan.make import native_of, open_session, select
+from ocistore.usage.bytes import ZERO
+
+if TYPE_CHECKING:
+    from ocistore.plan.make import Session
+    from ocistore.stores.store import Store
+    from ocistore.usage.bytes import Bytes
+    from ocistore.usage.sizes import Sizes
+
+
+class Rung(NamedTuple):
+    """One step.
+
+    Attributes:
+        step: `start` (what an engine removes by starting), or a scope of `--prune`.
+        frees: after the steps above it; None where it can't be proved.
+        cumulative: with them.
+        native: the command that does exactly this step after those above, None if none does.
+        things: how many go.
+    """
+
+    step: str
+    frees: Bytes | None
+    cumulative: Bytes | None
+    native: str | None
+    things: int
+
+
+_RUNGS: dict[str, tuple[tuple[str, str | None], ...]] = {
+    "containers-storage": (
+        ("unreferenced", None),
+        ("dangling", "podman image prune -f"),
+        ("containers", "podman container prune -f"),
+        ("unused", "podman image prune -a -f"),
+        ("volumes", "podman volume prune -f"),
+    ),
+    "oci-layout": (("unreferenced", "umoci gc --layout ."), ("dangling", None)),
+}
+
+
+def ladder(store: Store, sizes: Sizes, now_ns: int) -> list[Rung]:
+    """The rungs of a store, from the safest on; none where doubt forbids plans.
+
+    A native command is named only if its simulation takes exactly the paths of its rung.
+    """
+    if store.findings.blocking:
+        return []
+    gone: set[int] = set()
+    dropped: frozenset[int] = frozenset()
+    steps: list[tuple[str, list[str], str | None, int]] = []
+    start = _start(store)
+    if start:
+        paths, numbers = start
+        gone |= numbers
+        steps.append(("start", paths, None, len(numbers)))
+    session: Session | None = open_session(store, now_ns)
+    for scope, command in _RUNGS.get(store.kind, ()):
+        dropped |= frozenset(select(store, scope, dropped, now_ns))
+        outcome = take(
+            store,
+            dropped,
+            unreferenced=True,
+            now_ns=now_ns,
+            grace_ns=0,
+            native=native_of(store),
+            gone=gone,
+        )
+        gone |= {removal.node for removal in outcome.removals if removal.node is not None}
+        paths = [path for removal in outcome.removals for path in removal.paths]
+        native = command if command and session and _does_exactly(session, command, paths) else None
+        steps.append((scope, paths, native, len(outcome.removals)))
+    freed = sizes.freed([paths for _, paths, _, _ in steps])
+    rungs: list[Rung] = []
+    cumulative: Bytes | None = ZERO
+    for (step, _, native, count), frees in zip(steps, freed.steps, strict=True):
+        cumulative = None if cumulative is None or frees is None else cumulative.plus(frees)
+        rungs.append(Rung(step, frees, cumulative, native, count))
+    return rungs
+
+
+def _start(store: Store) -> tuple[list[str], set[int]] | None:
+    """What an engine removes by merely starting: paths and nodes."""
+    numbers: set[int] = set(getattr(store.detail, "start", ()))
+    if not numbers:
+        return None
+    owned = owned_paths(store)
+    return [path for number in sorted(numbers) for path in owned.get(number, ())], numbers
+
+
+def _does_exactly(session: Session, command: str, paths: list[str]) -> bool:
+    try:
+        outcome = session.run(command.split(), None)
+    except UsageError:
+        return False
+    taken = {path for removal in outcome.removals for path in removal.paths}
+    return not outcome.failure and taken == set(paths)

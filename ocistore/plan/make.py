@@ -1,0 +1,235 @@
+"""Makes plans: from scopes, from things to remove, from native command lines."""
+
+from __future__ import annotations
+
+import shlex
+from typing import TYPE_CHECKING, Protocol
+
+from ocistore.errors import UsageError
+from ocistore.findings import CODES, Finding
+from ocistore.formats.gotime import format_time
+from ocistore.plan.closure import take
+from ocistore.plan.plan import Outcome, Plan, Step
+from ocistore.usage.bytes import ZERO
+from ocistore.usage.freed import measure_freed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from ocistore.plan.plan import Removal
+    from ocistore.stores.store import Store
+    from ocistore.usage.bytes import Bytes
+
+    Progress = Callable[[int, int], None] | None
+
+SCOPES = ("unreferenced", "dangling", "intermediate", "cache", "containers", "unused", "volumes", "all")
+"""Scopes of `--prune`, in the order in which they are applied; `all` is all of them."""
+_SHELL = frozenset((";", "|", "||", "&", ">", "<", ">>"))
+
+
+class Session(Protocol):
+    """Runs native commands on one store; each sees what those before it left."""
+
+    @property
+    def blocked(self) -> str:
+        """Why no native command may be planned, empty if one may."""
+        ...
+
+    def run(self, argv: list[str], version: str | None) -> Outcome:
+        """What one command takes; UsageError if it isn't simulated."""
+        ...
+
+
+def open_session(store: Store, now_ns: int) -> Session:
+    """A session for a store's kind."""
+    # One kind's rules are loaded, not all.
+    if store.kind == "containers-storage":
+        from ocistore.plan.containers.session import open_session as open_storage
+
+        return open_storage(store, now_ns)
+    from ocistore.plan.oci.session import open_session as open_layout
+
+    return open_layout(store, now_ns)
+
+
+def select(store: Store, scope: str, dropped: frozenset[int], now_ns: int) -> list[int]:
+    """The roots that a scope drops, after others were dropped."""
+    if store.kind == "containers-storage":
+        from ocistore.plan.containers.select import SCOPES as SELECTED
+
+        return SELECTED[scope](store, dropped, now_ns)
+    from ocistore.plan.oci.select import SCOPES as LISTED
+
+    return LISTED[scope](store)
+
+
+def native_of(store: Store) -> Callable[[Store, int], str | None]:
+    """The function that knows the native command of one node's removal."""
+    if store.kind == "containers-storage":
+        from ocistore.plan.containers.select import native_command
+
+        return native_command
+    from ocistore.plan.oci.select import native_command as native_layout_command
+
+    return native_layout_command
+
+
+def plan_command(
+    store: Store, command: str, *, now_ns: int, version: str | None = None, progress: Progress = None
+) -> Plan:
+    """What a native command line would take, exactly.
+
+    Args:
+        store: what was read.
+        command: as typed; several are joined by ` && `, and one that fails ends them.
+        now_ns: the time that the command runs, nanoseconds since 1970.
+        version: of the tool; None: the newest released rules.
+        progress: told of the walk.
+
+    Raises:
+        UsageError: a command or an option that isn't simulated, or wrong usage.
+    """
+    session = open_session(store, now_ns)
+    plan = Plan(command, format_time(now_ns))
+    removals: list[Removal] = []
+    for argv in split_commands(command):
+        if session.blocked:
+            _block(plan, store, session.blocked)
+            return plan
+        outcome = session.run(argv, version)
+        removals.extend(outcome.removals)
+        plan.findings.extend(f for f in outcome.findings if f not in plan.findings)
+        if outcome.blocked:
+            _block(plan, store, outcome.blocked)
+            return plan
+        if outcome.failure:
+            text = f"{shlex.join(argv)} would fail: {outcome.failure}"
+            plan.findings.append(_finding("native-command-fails", store, text))
+            break
+    _fill(plan, store, removals, progress)
+    return plan
+
+
+def split_commands(command: str) -> list[list[str]]:
+    """The words of each command of a line joined by ` && `; a leading sudo is left out.
+
+    Raises:
+        UsageError: no command, an unclosed quote, or shell syntax that isn't simulated.
+    """
+    try:
+        words = shlex.split(command)
+    except ValueError as err:
+        raise UsageError(f"--as {command!r}: {err}".lower()) from None
+    commands: list[list[str]] = [[]]
+    for word in words:
+        if word == "&&":
+            commands.append([])
+        elif word in _SHELL or word.endswith(";"):
+            raise UsageError(f"--as: {word!r} is shell syntax that is not simulated; join commands by ' && '")
+        else:
+            commands[-1].append(word)
+    stripped = [argv[1:] if argv[:1] == ["sudo"] else argv for argv in commands]
+    if not all(stripped):
+        raise UsageError("--as: a command is empty")
+    return [[argv[0].rpartition("/")[2], *argv[1:]] for argv in stripped]
+
+
+def plan_scopes(store: Store, scopes: Sequence[str], *, now_ns: int, grace_ns: int, progress: Progress = None) -> Plan:
+    """What scopes would take together.
+
+    Raises:
+        UsageError: an unknown scope.
+    """
+    plan = Plan(None, format_time(now_ns))
+    if _is_blocked(plan, store):
+        return plan
+    dropped, unreferenced = drop_scopes(store, scopes, now_ns)
+    outcome = take(
+        store,
+        dropped,
+        unreferenced=unreferenced,
+        now_ns=now_ns,
+        grace_ns=grace_ns,
+        native=native_of(store),
+    )
+    plan.findings.extend(outcome.findings)
+    _fill(plan, store, outcome.removals, progress)
+    return plan
+
+
+def drop_scopes(store: Store, scopes: Sequence[str], now_ns: int) -> tuple[frozenset[int], bool]:
+    """The roots that scopes drop, and whether what is unreferenced goes, too.
+
+    Raises:
+        UsageError: an unknown scope.
+    """
+    for scope in scopes:
+        if scope not in SCOPES:
+            raise UsageError(f"--prune {scope}: no scope; there are {', '.join(SCOPES)}")
+    wanted = SCOPES[:-1] if "all" in scopes else [s for s in SCOPES if s in scopes]
+    dropped: frozenset[int] = frozenset()
+    # Containers first: what they alone held is unused then.
+    for scope in sorted(wanted, key=lambda s: s != "containers"):
+        dropped |= frozenset(select(store, scope, dropped, now_ns))
+    return dropped, "unreferenced" in wanted
+
+
+def plan_remove(store: Store, things: Sequence[int], *, now_ns: int, grace_ns: int, progress: Progress = None) -> Plan:
+    """What goes if things are removed: they, and what only they held.
+
+    A thing that something else holds can't go: the plan is blocked, and a finding names the holder.  The grace is not
+    asked for what is named.
+    """
+    del grace_ns
+    plan = Plan(None, format_time(now_ns))
+    if _is_blocked(plan, store):
+        return plan
+    graph = store.graph
+    alien = [n for n in things if graph.nodes[n].store != store.number or graph.nodes[n].kind == "own"]
+    if alien:
+        node = graph.nodes[alien[0]]
+        text = "the engine's own" if node.kind == "own" else "of a read-only store"
+        _block(plan, store, f"{node.key} is {text}, and never planned", node.key)
+        return plan
+    outcome = take(store, things, unreferenced=False, now_ns=now_ns, grace_ns=0, native=native_of(store), named=True)
+    held = [f for f in outcome.findings if f.code == "still-held" and _is_thing(store, things, f)]
+    if held:
+        plan.findings.extend(held)
+        _block(plan, store, held[0].text, held[0].node)
+        return plan
+    _fill(plan, store, outcome.removals, progress)
+    return plan
+
+
+def _is_thing(store: Store, things: Sequence[int], finding: Finding) -> bool:
+    return finding.node in {store.graph.nodes[n].key for n in things}
+
+
+def _is_blocked(plan: Plan, store: Store) -> bool:
+    blocking = store.findings.blocking
+    if blocking:
+        where = f"{blocking[0].path}: " if blocking[0].path else ""
+        _block(plan, store, where + blocking[0].text)
+    return bool(blocking)
+
+
+def _block(plan: Plan, store: Store, why: str, node: str | None = None) -> None:
+    plan.blocked = True
+    plan.steps = []
+    plan.frees = None
+    plan.findings.append(_finding("plan-blocked", store, f"nothing is planned: {why}", node))
+
+
+def _finding(code: str, store: Store, text: str, node: str | None = None) -> Finding:
+    return Finding(code, CODES[code].severity, store.root, "", node, text)
+
+
+def _fill(plan: Plan, store: Store, removals: list[Removal], progress: Progress) -> None:
+    """Counts the bytes of the removals, in their order."""
+    freed = measure_freed(store, [removal.paths for removal in removals], progress)
+    plan.findings.extend(f for f in freed.findings if f not in plan.findings)
+    plan.frees = freed.total
+    cumulative: Bytes | None = ZERO
+    for removal, frees in zip(removals, freed.steps, strict=True):
+        cumulative = None if cumulative is None or frees is None else cumulative.plus(frees)
+        plan.steps.append(Step(removal, frees, cumulative))
