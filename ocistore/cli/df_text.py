@@ -4,91 +4,91 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ocistore.cli.table import WIDE, bar, counted, escape, paint, percent, size, table, width
+from ocistore.cli.table import bar, counted, escape, maybe_size, paint, percent, size, table, width
+from ocistore.usage.select import rank
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from ocistore.cli.df import Account
+    from ocistore.graph.graph import Fate
     from ocistore.plan.ladder import Rung
     from ocistore.stores.store import Store
+    from ocistore.usage.bytes import Bytes
+    from ocistore.usage.sizes import KindSum
 
-_FATES = {
-    "held": ("green", "something that stays of itself holds it"),
+_FATES: dict[Fate, tuple[str, str]] = {
+    "held": ("green", "something that stays holds it"),
     "unreferenced": ("yellow", "nothing holds it"),
     "own": ("cyan", "the engine's own files"),
-    "unknown": ("red", "in doubt: see ocistore check"),
+    "unknown": ("red", "in doubt: ocistore check says why"),
 }
-_BAR = 20
+_BAR = 16
+_WIDE_ENOUGH = 78
 
 
-def print_df(
-    path: str, store: Store, accounts: Sequence[Account], ladder: Sequence[Rung] | None, verbose: bool
-) -> None:
-    """Prints the ledger of a store, of each further directory that has one, and the ladder."""
-    for at, account in enumerate(accounts):
-        if at:
-            print()
-        named = path if account.root == "." else account.root
-        kind = account.kind + (f", {store.driver}" if store.driver else "")
-        print(f"{paint(escape(named), 'bold')}  ({kind})")
-        _print_account(account, verbose)
-    if ladder is not None:
-        print()
-        _print_ladder(ladder)
-
-
-def _print_account(account: Account, verbose: bool) -> None:
-    whole = account.total.allocated
+def print_account(path: str, store: Store, account: Account) -> None:
+    """Prints the ledger of one directory, and the ladder of its store."""
+    named = path if account.root == "." else account.root
+    driver = f", {store.driver}" if store.driver else ""
+    print(f"{paint(escape(named), 'bold')}  {account.kind}{driver}")
+    total = account.total
     print(
-        f"{paint(size(whole), 'bold')} on disk ({size(account.total.apparent)} apparent,"
-        f" {counted(account.total.inodes, 'inode')}), as du -x counts"
+        f"{paint(size(total.allocated), 'bold')} on disk as du -x counts;"
+        f" {size(total.apparent)} apparent, {counted(total.inodes, 'inode')}"
     )
     print()
-    rows = []
-    for fate, (_, meaning) in _FATES.items():
-        amount = account.fates[fate]
-        share = percent(amount.allocated, whole)
-        rows.append([fate, size(amount.allocated), share, bar(amount.allocated, whole, _BAR), meaning])
-    room = width()
-    if room < 80:
-        rows = [row[:3] for row in rows]
-    heads = ["FATE", "ON DISK", "SHARE", "", ""][: len(rows[0])]
+    _print_fates(account.fates, total.allocated)
+    print()
+    _print_kinds(account.kinds, total.allocated)
+    if account.ladder is not None:
+        print()
+        _print_ladder(account.ladder)
+
+
+def _print_fates(fates: Mapping[Fate, Bytes], whole: int) -> None:
+    heads = ["FATE", "ON DISK", "SHARE"]
+    rows = [[fate, size(fates[fate].allocated), percent(fates[fate].allocated, whole)] for fate in _FATES]
+    if width() >= _WIDE_ENOUGH:
+        heads += ["", "MEANING"]
+        for row, (fate, (_, meaning)) in zip(rows, _FATES.items(), strict=True):
+            row += [bar(fates[fate].allocated, whole, _BAR), meaning]
     lines = table(heads, rows, right=("ON DISK", "SHARE"))
     print(lines[0])
     for (colour, _), line in zip(_FATES.values(), lines[1:], strict=True):
-        print(paint(line, colour) if room < WIDE else line)
-    print()
-    kinds = [
+        print(paint(line, colour))
+
+
+def _print_kinds(kinds: Mapping[str, KindSum], whole: int) -> None:
+    rows = [
         (
-            kind.kind,
-            f"{kind.count:,}",
-            size(kind.bytes.allocated),
-            percent(kind.bytes.allocated, whole),
-            size(kind.unreferenced.allocated),
+            kind,
+            f"{line.nodes:,}",
+            size(line.bytes.allocated),
+            percent(line.bytes.allocated, whole),
+            size(line.unreferenced.allocated),
         )
-        for kind in account.kinds
+        for kind, line in sorted(kinds.items(), key=lambda item: rank(item[0]))
     ]
-    for line in table(
-        ("KIND", "COUNT", "ON DISK", "SHARE", "UNREFERENCED"),
-        kinds,
-        right=("COUNT", "ON DISK", "SHARE", "UNREFERENCED"),
-    ):
-        print(line)
+    heads = ("KIND", "COUNT", "ON DISK", "SHARE", "UNREFERENCED")
+    for text in table(heads, rows, right=heads[1:]):
+        print(text)
 
 
 def _print_ladder(ladder: Sequence[Rung]) -> None:
-    if not any(rung.frees.inodes for rung in ladder):
+    rungs = [rung for rung in ladder if rung.frees is None or rung.frees.inodes]
+    if not rungs:
         print("no safe step would free anything")
         return
     rows = [
-        (rung.step, size(rung.frees.allocated), size(rung.cumulative.allocated), escape(rung.native or "-"))
-        for rung in ladder
+        (
+            rung.step,
+            maybe_size(rung.frees.allocated if rung.frees else None),
+            maybe_size(rung.cumulative.allocated if rung.cumulative else None),
+            escape(rung.native or "-"),
+        )
+        for rung in rungs
     ]
-    for line in table(
-        ("SAFE STEP", "FREES", "TOGETHER", "NATIVE COMMAND"),
-        rows,
-        right=("FREES", "TOGETHER"),
-        shrink=("NATIVE COMMAND",),
-    ):
+    heads = ("SAFE STEP", "FREES", "TOGETHER", "NATIVE COMMAND")
+    for line in table(heads, rows, right=("FREES", "TOGETHER"), shrink=("NATIVE COMMAND",)):
         print(line)

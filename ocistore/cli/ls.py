@@ -107,10 +107,13 @@ def _rows(store: Store, wanted: Wanted, sizes: bool, now_ns: int) -> Iterator[_R
     from ocistore.cli.progress import progress
     from ocistore.usage.sizes import measure
 
-    with progress("sizes", "files") as more:
-        measured = measure(store, more)
+    measured = {}
+    for each in store.all_stores():
+        with progress("sizes", "directories") as more:
+            measured[each.number] = measure(each, more)
     for number in chosen:
-        yield _Row(store, number, measured.own(number), measured.retains(number))
+        sizes_of = measured[store.graph.nodes[number].store]
+        yield _Row(store, number, sizes_of.own(number), sizes_of.retains(number))
 
 
 def _sorted(rows: list[_Row], sort: str) -> list[_Row]:
@@ -138,9 +141,9 @@ def _print(rows: list[_Row], sizes: bool, now_ns: int, several: bool, verbose: b
     from ocistore.cli.table import age, escape, maybe_size, short, table
     from ocistore.usage.select import created_ns
 
-    heads = ["KIND", "ID", "NAMES", "STATE", "AGE", "HELD BY"]
-    if sizes:
-        heads += ["OWN", "RETAINS"]
+    heads = ["KIND", "ID", "NAMES", "STATE", "AGE"]
+    # Names need the room more.
+    heads += ["OWN", "RETAINS"] if sizes else ["HELD BY"]
     if several:
         heads.insert(0, "STORE")
     cells = []
@@ -152,9 +155,10 @@ def _print(rows: list[_Row], sizes: bool, now_ns: int, several: bool, verbose: b
             escape(", ".join(name for name in node.names if name != node.id)) or "-",
             " ".join((node.state, *(node.traits if verbose else ()))).strip() or "-",
             age(created_ns(node), now_ns),
-            str(row.held),
         ]
-        if sizes:
+        if not sizes:
+            line.append(str(row.held))
+        else:
             line += [maybe_size(row.own.allocated if row.own else None)]
             line += [maybe_size(row.retains.allocated if row.retains else None)]
         if several:

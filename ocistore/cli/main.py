@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -39,6 +39,10 @@ Exit status: 0 a whole answer; 1 a partial one, errors found, or a blocked plan;
 2 not a store, unknown thing, bad usage."""
 
 
+class _PipeClosed(Exception):
+    """Whoever read the answer went away."""
+
+
 class _Verbs(click.Group):
     """A group whose commands are modules of this package."""
 
@@ -50,6 +54,13 @@ class _Verbs(click.Group):
             return None
         command: click.Command = importlib.import_module(f"ocistore.cli.{cmd_name}").command
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 - click's
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # click would end the process with 1.
+            raise _PipeClosed from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):
@@ -92,7 +103,7 @@ def status_of(arguments: Sequence[str] | None = None) -> int:
         return _fail(f"{err.format_message()}{help_at}", 2)
     except (KeyboardInterrupt, click.Abort):
         return INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, _PipeClosed):
         # Whoever read the answer has seen enough; Python's last flush must not complain either.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return PIPE_CLOSED

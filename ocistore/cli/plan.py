@@ -70,14 +70,16 @@ def command(
     """
     from ocistore.cli.answer import envelope, print_json
     from ocistore.cli.report import findings_of, status_of, tell
+    from ocistore.usage.select import parse_age
 
     if sum((bool(prune), bool(remove), native is not None)) > 1:
         raise UsageError("--prune, --remove and --as are three kinds of plan; give one of them")
     if as_version is not None and native is None:
         raise UsageError("--as-version belongs to --as")
     scopes = _scopes(prune)
+    grace_ns = parse_age(grace, "--grace")
     store = where.open_one()
-    plan = _plan(store, scopes, remove, native, as_version, grace, now_ns)
+    plan = _plan(store, scopes, remove, native, as_version, grace_ns, now_ns)
     findings = list(dict.fromkeys([*findings_of([store]), *plan.findings]))
     if as_json:
         print_json(envelope("plan", findings, **_json(plan)))
@@ -103,15 +105,13 @@ def _plan(
     remove: tuple[str, ...],
     native: str | None,
     as_version: str | None,
-    grace: str,
+    grace_ns: int,
     now_ns: int,
 ) -> Plan:
     from ocistore.cli.progress import progress
     from ocistore.plan.make import plan_command, plan_remove, plan_scopes
-    from ocistore.usage.select import parse_age
 
-    grace_ns = parse_age(grace, "--grace")
-    with progress("sizes", "files") as more:
+    with progress("sizes", "directories") as more:
         if native is not None:
             return plan_command(store, native, now_ns=now_ns, version=as_version, progress=more)
         if remove:

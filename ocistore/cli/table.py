@@ -114,7 +114,8 @@ def table(
         heads: one for each column; they are its names below too.
         rows: cells, escaped already.
         right: columns that are aligned to the right (numbers).
-        shrink: columns that are cut where the terminal is too narrow, the first one first.
+        shrink: columns that are cut where the terminal is too narrow, the first one first; others than `heads` don't
+            count.
         indent: stands before each line.
     """
     body = [list(row) for row in rows]
@@ -123,6 +124,8 @@ def table(
     for name in shrink:
         if spare >= 0:
             break
+        if name not in heads:
+            continue
         at = heads.index(name)
         cut = min(-spare, max(0, widths[at] - max(12, len(name))))
         widths[at] -= cut

@@ -107,20 +107,21 @@ def _print(store: Store, number: int, fate: Fate, chains: list[Chain], along: li
         print()
         for level, (each, word) in enumerate(chain):
             lead = "   " * level + (corner if level else "")
-            above = _brief(store, chain[level - 1][0]) if level else ""
-            print(f"{lead}{_told(store, each)} {escape(word)} {above}".rstrip())
+            holder = _brief(store, chain[level - 1][0]) if level else ""
+            print(f"{lead}{_told(store, each)} {escape(word)} {holder}".rstrip())
         if at + 1 == limit:
             print(f"\nperhaps more chains than these {limit}; --chains says how many to print")
     print()
     above = _above(store, number)
     holding = [root for root in anchors(store.graph) if root in above]
-    if holding == [number]:
+    others = [root for root in holding if root != number]
+    if holding and not others:
         print("it goes when it is removed itself: nothing else holds it")
-    elif holding:
-        print(
-            f"for it to go, {counted(len(holding), 'thing')} must go:" if len(holding) > 1 else "for it to go must go:"
-        )
-        _list(store, holding)
+    elif others:
+        it = "it and " if number in holding else ""
+        these = "this thing" if len(others) == 1 else f"these {len(others)} things"
+        print(f"for it to go, {it}{these} must be removed:")
+        _list(store, others)
     if along:
         print(f"when it goes, nothing holds {counted(len(along), 'other thing')} any more:")
         _list(store, along)

@@ -41,7 +41,7 @@ def ocistore(*arguments: str | Path) -> Ran:
             status = status_of([str(argument) for argument in arguments])
         except SystemExit as ended:
             status = int(ended.code or 0)
-    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]  # type: ignore[attr-defined]
+    texts = [stream.buffer.getvalue().decode() for stream in (out, err)]
     assert "Traceback" not in texts[1]
     return Ran(status, *texts)
 
