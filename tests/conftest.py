@@ -9,10 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from tests.make.layout import LayoutMaker, open_layout
 from tests.unpack import unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from ocistore.stores.store import Store
 
 DATA = Path(__file__).parent / "data"
 
@@ -65,3 +68,23 @@ def copied(tmp_path: Path) -> Callable[[str], Path]:
         return tmp_path / name
 
     return get
+
+
+@pytest.fixture
+def maker(tmp_path: Path) -> LayoutMaker:
+    """An OCI layout that is being made."""
+    return LayoutMaker(tmp_path / "layout")
+
+
+@pytest.fixture
+def read() -> Iterator[Callable[[Path], Store]]:
+    """Reads OCI layouts and closes them afterwards."""
+    opened: list[Store] = []
+
+    def open_one(path: Path) -> Store:
+        opened.append(open_layout(path))
+        return opened[-1]
+
+    yield open_one
+    for store in opened:
+        store.close()

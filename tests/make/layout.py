@@ -14,8 +14,15 @@ import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
+from ocistore.disk.tree import DirectoryTree
+from ocistore.findings import Findings
+from ocistore.graph.graph import Graph
+from ocistore.stores.oci_layout.reader import read_layout
+
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from ocistore.stores.store import Store
 
 Described = dict[str, Any]
 INDEX = "application/vnd.oci.image.index.v1+json"
@@ -128,3 +135,40 @@ def plain(described: Described) -> Described:
 def digest(described: Described) -> str:
     """The digest of a descriptor."""
     return str(described["digest"])
+
+
+def open_layout(path: Path) -> Store:
+    """The layout as the reader gives it; the caller closes it."""
+    return read_layout(DirectoryTree(str(path)), ".", Graph(), Findings())
+
+
+def codes(store: Store) -> list[str]:
+    """The codes of its findings, sorted, each once."""
+    return sorted({finding.code for finding in store.findings})
+
+
+def text_of(store: Store, code: str) -> str:
+    """The sentence of its only finding with a code."""
+    (finding,) = [finding for finding in store.findings if finding.code == code]
+    return finding.text
+
+
+def unreferenced(store: Store) -> set[str]:
+    """Ids of the nodes that no root holds and no doubt keeps."""
+    graph = store.graph
+    held: set[int] = set()
+    stack = list(graph.roots)
+    while stack:
+        node = stack.pop()
+        if node not in held:
+            held.add(node)
+            stack.extend(below for below, _ in graph.held_by(node))
+    return {node.id for number, node in enumerate(graph.nodes) if number not in held and not node.doubt}
+
+
+def holders(store: Store, held: Described) -> set[tuple[str, str]]:
+    """Who holds a blob: (kind and id, word)."""
+    graph = store.graph
+    node = graph.find("blob", digest(held))
+    assert node is not None
+    return {(graph.nodes[holder].key, word) for holder, word in graph.holders(node)}
