@@ -5,13 +5,12 @@ usage: python tools/docs.py [--check]
 
 from __future__ import annotations
 
-import os
 import re
 import sys
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
-COLUMNS = "100"
+COLUMNS = 100
 
 
 def codes_table() -> str:
@@ -26,7 +25,6 @@ def codes_table() -> str:
 
 def cli_reference() -> str:
     """The help texts of the program and of each verb."""
-    os.environ["COLUMNS"] = COLUMNS
     import click
 
     from ocistore.cli.main import VERBS, command
@@ -35,7 +33,8 @@ def cli_reference() -> str:
         "# Command line",
         "Made from the help texts by `make docs`; don't edit.",
     ]
-    top = click.Context(command, info_name="ocistore", terminal_width=int(COLUMNS), max_content_width=int(COLUMNS))
+    settings = {**command.context_settings, "terminal_width": COLUMNS, "max_content_width": COLUMNS}
+    top = click.Context(command, info_name="ocistore", **settings)
     parts.append(f"```\n{command.get_help(top)}\n```")
     for verb in VERBS:
         found = command.get_command(top, verb)

@@ -78,17 +78,23 @@ def _print_kinds(kinds: Mapping[str, KindSum], whole: int) -> None:
 def _print_ladder(ladder: Sequence[Rung]) -> None:
     rungs = [rung for rung in ladder if rung.frees is None or rung.frees.inodes]
     if not rungs:
-        print("no safe step would free anything")
+        print("no step would free anything")
         return
     rows = [
         (
             rung.step,
             maybe_size(rung.frees.allocated if rung.frees else None),
             maybe_size(rung.cumulative.allocated if rung.cumulative else None),
-            escape(rung.native or "-"),
+            _native(rung),
         )
         for rung in rungs
     ]
-    heads = ("SAFE STEP", "FREES", "TOGETHER", "NATIVE COMMAND")
+    heads = ("STEP", "FREES", "TOGETHER", "NATIVE COMMAND")
     for line in table(heads, rows, right=("FREES", "TOGETHER"), shrink=("NATIVE COMMAND",)):
         print(line)
+
+
+def _native(rung: Rung) -> str:
+    if rung.native is not None:
+        return escape(rung.native)
+    return "(by itself, when an engine starts)" if rung.step == "start" else "-"

@@ -86,9 +86,16 @@ def command(
     else:
         from ocistore.cli.plan_text import print_plan
 
-        print_plan(store, plan, verbose)
-        tell(findings, verbose)
+        print_plan(store, plan, _asked(scopes, remove, native), verbose)
+        tell(findings, verbose, always=plan.findings)
     return max(status_of(findings), int(plan.blocked))
+
+
+def _asked(scopes: list[str], remove: tuple[str, ...], native: str | None) -> str:
+    """What was asked for, as it was typed."""
+    if native is not None:
+        return f"`{native}`"
+    return " ".join(f"--remove {thing}" for thing in remove) if remove else f"--prune {','.join(scopes)}"
 
 
 def _scopes(prune: str | None) -> list[str]:

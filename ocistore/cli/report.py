@@ -46,9 +46,13 @@ def by_severity(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
 
 
-def tell(findings: Sequence[Finding], verbose: bool = False) -> None:
-    """Prints errors and warnings to standard error, notes too if `verbose`; long lists are cut."""
-    told = [finding for finding in by_severity(findings) if verbose or finding.severity != "note"]
+def tell(findings: Sequence[Finding], verbose: bool = False, always: Sequence[Finding] = ()) -> None:
+    """Prints errors and warnings to standard error, notes too if `verbose`; long lists are cut.
+
+    Notes among `always` are printed in any case.
+    """
+    wanted = set(always)
+    told = [found for found in by_severity(findings) if verbose or found.severity != "note" or found in wanted]
     if not told:
         return
     sys.stdout.flush()

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 SHORT_ID = 12
 WIDE = 10_000
 """The width of what is no terminal: nothing is cut there."""
+_NARROWEST = 8
 _UNITS = ("B", "KiB", "MiB", "GiB", "TiB", "PiB", "EiB")
 _HEX_ID = re.compile(r"(sha256:)?([0-9a-f]{64})")
 _UNSAFE = re.compile(
@@ -127,7 +128,7 @@ def table(
         if name not in heads:
             continue
         at = heads.index(name)
-        cut = min(-spare, max(0, widths[at] - max(12, len(name))))
+        cut = min(-spare, max(0, widths[at] - max(_NARROWEST, len(name))))
         widths[at] -= cut
         spare += cut
     lines = [paint(_line(heads, widths, heads, right, indent), "bold")]
