@@ -28,7 +28,8 @@ conformance: $(VENV)/.installed ## Tests that run podman, buildah, skopeo and um
 
 demo: $(DEMO)/venv/.installed ## df, tree and plan on a store that podman and buildah wrote.
 	@$(DEMO)/venv/bin/python tests/unpack.py tests/data/$(DEMO_STORE).tar.zst $(DEMO)
-	@for words in 'df' 'tree' 'plan --as "podman image prune"'; do \
+	@[ -t 1 ] || export COLUMNS=100; \
+	for words in 'df' 'tree' 'plan --as "podman image prune"'; do \
 	    set -- $$words; verb=$$1; rest="$${words#"$$verb"}"; \
 	    line="ocistore $$verb $(DEMO)/$(DEMO_STORE)/root --runroot $(DEMO)/$(DEMO_STORE)/run$$rest"; \
 	    printf '\n$$ %s\n' "$$line"; \
