@@ -265,6 +265,8 @@ class LayoutWalk:
                 "unreadable", f"the image configuration {text}: {reason}", path=file.path, root=self._root
             )
             return
+        if text in self.unread:
+            return
         self.unread[text] = reason
         self._findings.say(
             "manifest-unreadable",
