@@ -121,6 +121,7 @@ CODES: dict[str, Code] = {
     "lower-missing": Code("error", "A layer is mounted on a layer that isn't there."),
     "image-data-missing": Code("error", "An image's data is missing; the image is broken."),
     "image-data-unreadable": Code("error", "An image's manifest or configuration can't be read."),
+    "data-missing": Code("error", "Data that a record lists is missing."),
     "data-size": Code("error", "A data file has another size than its record says."),
     "container-image-missing": Code("error", "A container's image has no record."),
     "container-layer-missing": Code("error", "A container's layer has no record."),

@@ -24,10 +24,13 @@ if TYPE_CHECKING:
 @json_option
 def command(where: Where, verify: bool, as_json: bool) -> int:
     """Whether the store is whole: its records, what they name, and with --verify its content."""
+    from ocistore.check.structure import check_structure
     from ocistore.cli.answer import envelope, print_json
     from ocistore.cli.report import findings_of, status_of
 
     stores = where.open()
+    for store in stores:
+        check_structure(store)
     verified: dict[str, int] | None = None
     if verify:
         from ocistore.check.verify import verify as verify_store

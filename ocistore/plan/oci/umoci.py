@@ -57,7 +57,7 @@ def run(state: LayoutState, argv: Sequence[str], version: str | None) -> Outcome
         if image is None:
             raise UsageError(f"{command}: --image LAYOUT:TAG is missing")
         return remove_name(state, image)
-    raise UsageError(f"umoci {verb}: only gc and rm are simulated".replace("  ", " "))
+    raise UsageError(f"{' '.join(['umoci', *argv[:1]])}: only gc and rm are simulated")
 
 
 def remove_name(state: LayoutState, image: str) -> Outcome:

@@ -15,7 +15,7 @@ from .layout import big_data_file, is_safe_name
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from .records import ImageRecord
+    from .records import ImageKey, ImageRecord
 
 LIST_TYPES = (
     "application/vnd.oci.image.index.v1+json",
@@ -58,8 +58,8 @@ class BigData:
     def __init__(self, read: Callable[[ImageRecord, str], bytes]) -> None:
         """Takes the function that reads a big-data file of an image by its file name."""
         self._read = read
-        self._configs: dict[tuple[int, int, str], ImageConfig | None] = {}
-        self._instances: dict[tuple[int, int, str], tuple[Instance, ...] | None] = {}
+        self._configs: dict[ImageKey, ImageConfig | None] = {}
+        self._instances: dict[ImageKey, tuple[Instance, ...] | None] = {}
         self.problems: dict[str, OcistoreError] = {}
 
     def config(self, image: ImageRecord) -> ImageConfig | None:

@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 Record = TypeVar("Record")
 
 
+ImageKey = tuple[int, int, str]
+"""Number of the store, index of the place, id of the image."""
+
+
 @dataclass(slots=True, eq=False)
 class LayerRecord:
     """One entry of layers.json; `file` is where it was recorded, as answers spell it."""
@@ -61,7 +65,7 @@ class ImageRecord:
     readonly: bool = False
 
     @property
-    def key(self) -> tuple[int, int, str]:
+    def key(self) -> ImageKey:
         """What tells this record from every other: one id may be recorded in several image stores."""
         return self.store, self.place, self.id
 

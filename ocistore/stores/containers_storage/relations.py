@@ -56,13 +56,13 @@ class ImageTree:
         if not image.layer:
             self._empty.remove(image)
             self._listed.subtract(i.digest for i in self._data.instances(image) or ())
-        elif image in (there := self._by_top.get(image.layer, ())):
+        elif image in (there := self._by_top.get(image.layer) or []):
             there.remove(image)
 
     def remove_layer(self, layer: str) -> None:
         """Takes a layer off the tree."""
         parent = self._layer_parent.pop(layer, "")
-        if parent and layer in (there := self._layer_children.get(parent, ())):
+        if parent and layer in (there := self._layer_children.get(parent) or []):
             there.remove(layer)
 
     def children(self, image: ImageRecord) -> Iterator[ImageRecord]:

@@ -13,7 +13,7 @@ from .relations import ImageTree, ListingFails
 if TYPE_CHECKING:
     from ocistore.stores.store import Store
 
-    from .records import ImageRecord
+    from .records import ImageKey, ImageRecord
     from .storage import Storage
 
 _BUILD_NAME = re.compile(r"docker\.io/library/[0-9a-f]{64}-tmp:latest")
@@ -58,10 +58,10 @@ def _problem_path(storage: Storage, ident: str, file: str) -> str:
 
 
 def _parents(
-    store: Store, storage: Storage, tree: ImageTree, numbers: dict[tuple[int, int, str], int]
-) -> dict[tuple[int, int, str], ImageRecord]:
+    store: Store, storage: Storage, tree: ImageTree, numbers: dict[ImageKey, int]
+) -> dict[ImageKey, ImageRecord]:
     """Each image's parent: libimage's where there is one, else the image on the nearest layer below."""
-    found: dict[tuple[int, int, str], ImageRecord] = {}
+    found: dict[ImageKey, ImageRecord] = {}
     for record in storage.images:
         try:
             parent = tree.parent(record)
@@ -111,7 +111,7 @@ def _traits(storage: Storage, tree: ImageTree, record: ImageRecord, state: str) 
     return found
 
 
-def _mark_stages(store: Store, storage: Storage, numbers: dict[tuple[int, int, str], int]) -> None:
+def _mark_stages(store: Store, storage: Storage, numbers: dict[ImageKey, int]) -> None:
     """A stage's result: the last image of a chain that a build made for another image to copy from.
 
     It has no name and no child, a build step made it, and its history of names has nothing but the build's temporary
