@@ -29,9 +29,7 @@ def lstats(top: str) -> Iterator[tuple[str, os.stat_result]]:
 def count(stats: Iterable[os.stat_result]) -> Bytes:
     """The bytes of these, each inode once."""
     once = {(st.st_dev, st.st_ino): st for st in stats}
-    return Bytes(
-        sum(512 * st.st_blocks for st in once.values()), sum(st.st_size for st in once.values()), len(once)
-    )
+    return Bytes(sum(512 * st.st_blocks for st in once.values()), sum(st.st_size for st in once.values()), len(once))
 
 
 def du(top: str) -> Bytes:

@@ -43,7 +43,8 @@ def plants() -> st.SearchStrategy[list[Plant]]:
 def grow(top: str, things: Sequence[Plant]) -> list[str]:
     """Makes a random tree below `top`, a new directory; gives all paths below it, relative to it."""
     os.mkdir(top)
-    directories, files, made = [""], [], []
+    directories, made = [""], []
+    files: list[str] = []
     for thing in things:
         parent = directories[thing.where % len(directories)]
         path = f"{parent}/{thing.name}" if parent else thing.name

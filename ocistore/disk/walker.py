@@ -109,7 +109,7 @@ class Tally:
     def _settle(self, inode: int, record: list[int]) -> None:
         """An inode all of whose names one claim has is like one with a single name: it needn't be remembered."""
         claim = record[3]
-        if record.count(claim) == len(record) - 3:
+        if all(other == claim for other in record[4:]):
             self.blocks[claim] += record[0]
             self.sizes[claim] += record[1]
             self.counts[claim] += 1

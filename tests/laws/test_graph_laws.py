@@ -67,7 +67,7 @@ def test_chains_are_all_ways_down(graph: Graph) -> None:
     """With room for all, the chains are the ways without a repeated node from a root, own or doubted node down."""
 
     def ways(node: int, seen: frozenset[int]) -> set[tuple[int, ...]]:
-        found = set()
+        found: set[tuple[int, ...]] = set()
         if node in graph.roots or graph.nodes[node].doubt or graph.nodes[node].kind == "own":
             found.add((node,))
         for holder, _ in graph.holders(node):
