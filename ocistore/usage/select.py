@@ -37,29 +37,16 @@ KINDS = (
 _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 
 STATES = frozenset(
-    (
-        "named",
-        "dangling",
-        "intermediate",
-        "running",
-        "stopped",
-        "created",
-        "exited",
-        "paused",
-        "configured",
-        "incomplete",
-        "mounted",
-        "anonymous",
-        "builder",
-        "stage",
-        "list-member",
-        "read-only",
-        "duplicate",
-        "external",
-        "broken",
-        "missing",
-        "partial",
-    )
+    # images
+    "named dangling intermediate unreadable list list-member build-step stage builder pack-builder builder-generation"
+    " read-only duplicate"
+    # containers and pods
+    " running stopped created exited paused removing stopping degraded errored external podman buildah cri-o"
+    " image-volume podman-lost unknown-tool"
+    # volumes, layers
+    " used unused anonymous named-volume mapped"
+    # blobs of layouts, debris
+    " manifest index config layer attestation referrer temporary incomplete-layer".split()
 )
 """Words that may fit no node of a store without being a mistake."""
 _AGE = re.compile(r"(\d+)\s*([dw])")
