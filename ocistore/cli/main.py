@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import gc
 import os
 import sys
 from typing import TYPE_CHECKING, Any
@@ -83,6 +84,8 @@ def command() -> None:
 
 def run(arguments: Sequence[str] | None = None) -> None:
     """Runs the command line and ends the process; an error is one sentence, never a traceback."""
+    # One answer and out: what is read stays until the end, and looking for circles in it only costs time.
+    gc.disable()
     sys.exit(status_of(arguments))
 
 

@@ -68,6 +68,12 @@ class State:
         self._tops: dict[int, Counter[str]] = {}
         for image in self.images.values():
             self._tops.setdefault(image.place, Counter()).update((image.layer, *image.mapped_layers))
+        self._records: dict[str, list[ImageRecord]] = {}
+        self._mapped: dict[str, list[ImageRecord]] = {}
+        for image in self.images.values():
+            self._records.setdefault(image.id, []).append(image)
+            for mapped in image.mapped_layers:
+                self._mapped.setdefault(mapped, []).append(image)
         self._by_image: dict[str, list[ContainerRecord]] = {}
         for container in self.containers.values():
             self._by_image.setdefault(container.image, []).append(container)
@@ -141,7 +147,7 @@ class State:
         if users:
             raise RuleFails(f"image {image.id[:12]} is used by container {users[0].id[:12]}", in_use=True)
         doomed: list[str] = []
-        for record in [i for i in self.images.values() if i.id == image.id]:
+        for record in list(self._records.get(image.id, ())):
             doomed.extend(layer for layer in self._drop_image(record, why) if layer not in doomed)
         for layer in doomed:
             self.drop_layer(layer, f"only image {image.id[:12]} needed it")
@@ -177,6 +183,7 @@ class State:
     def _forget_image(self, image: ImageRecord) -> None:
         if self._tree is not None:
             self._tree.remove_image(image)
+        self._records[image.id].remove(image)
         del self.images[image.key]
 
     def drop_layer(self, ident: str, why: str) -> None:
@@ -189,8 +196,8 @@ class State:
         siblings = self._children.get(layer.parent)
         if siblings:
             siblings.discard(ident)
-        for image in self.images.values():
-            if ident in image.mapped_layers:
+        for image in self._mapped.pop(ident, ()):
+            if image.key in self.images:
                 image.mapped_layers = [m for m in image.mapped_layers if m != ident]
                 self._tops[image.place].subtract((ident,))
         self.record("layer", ident, self.storage.layer_paths(ident), why)

@@ -62,6 +62,7 @@ class Storage:
         volume_dirs: names of directories there.
         makers: container id -> who made it.
         data: reads images' big data.
+        link_names: layer id -> what `read_link_name` found, so that each file is read once.
         start: numbers of nodes that an engine of this store removes by merely starting (Part 3).
     """
 
@@ -85,6 +86,7 @@ class Storage:
     volume_dirs: set[str] = field(default_factory=set)
     makers: dict[str, Maker] = field(default_factory=dict)
     start: set[int] = field(default_factory=set)
+    link_names: dict[str, str] = field(default_factory=dict)
 
     # Records --------------------------------------------------------------------------------------------------------
 
@@ -151,6 +153,12 @@ class Storage:
 
     def read_link_name(self, ident: str) -> str:
         """The name in an overlay layer's `link` file, empty if there is none that could be one."""
+        name = self.link_names.get(ident)
+        if name is None:
+            name = self.link_names[ident] = self._read_link_name(ident)
+        return name
+
+    def _read_link_name(self, ident: str) -> str:
         where = self.layer_directory(ident)
         if self.driver != "overlay" or where is None:
             return ""
