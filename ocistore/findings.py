@@ -163,6 +163,7 @@ CODES: dict[str, Code] = {
     "layout-file-unreadable": Code("error", "The oci-layout file can't be decoded; some tools refuse the layout."),
     "layout-version": Code("warning", "The layout has another version than 1.0.0; some tools refuse it."),
     "name-on-several-entries": Code("note", "A name stands on entries of different digests; tools choose differently."),
+    "artifacts-damaged": Code("error", "podman's artifacts can't be read whole; their blobs are unknown."),
     "states-reset": Code("warning", "Containers recorded as running are taken as ended, as after a reboot."),
     # plans, any kind
     "plan-blocked": Code("error", "Doubt, or a holder, forbids the plan; the text says which."),

@@ -11,6 +11,9 @@ DRIVERS = ("overlay", "vfs", "btrfs", "zfs", "aufs", "devicemapper")
 COUNTED_DRIVERS = ("overlay", "vfs")
 """Drivers whose bytes stat can tell (1.6, Part 5)."""
 
+ARTIFACTS = "artifacts"
+"""Directory of podman's artifacts in a graphroot (2.8)."""
+
 _HEX_ID = re.compile(r"[0-9a-f]{64}")
 _PLAIN_KEY = re.compile(r"[0-9a-z.]*")
 

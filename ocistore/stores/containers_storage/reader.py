@@ -13,7 +13,7 @@ from .claim import claim_paths
 from .configs import BigData
 from .doubt import doubt_records
 from .homes import read_homes
-from .layout import DRIVERS
+from .layout import ARTIFACTS, DRIVERS
 from .load import load_databases, load_records
 from .populate import populate
 from .storage import Storage
@@ -74,6 +74,7 @@ def read_storage(
     doubt_records(store, storage)
     populate(store, storage)
     claim_paths(store, storage)
+    _read_artifacts(store, storage)
     tell_images_apart(store, storage)
     return store
 
@@ -99,6 +100,17 @@ def find_driver(tree: DirectoryTree) -> str:
             return -1
 
     return max(found, key=last_write)
+
+
+def _read_artifacts(store: Store, storage: Storage) -> None:
+    try:
+        store.tree.stat(ARTIFACTS)
+    except UnreadableFile:
+        return
+    # Reading layouts is loaded only where there is one.
+    from .artifacts import read_artifacts
+
+    read_artifacts(store, storage)
 
 
 def _add_place(store: Store, path: str, option: str, *, ledger: bool) -> int:
