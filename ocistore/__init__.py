@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from ocistore.check.verify import Verified as Verified
+    from ocistore.check.structure import check_structure as check_structure
+    from ocistore.check.verified import Verified as Verified
     from ocistore.check.verify import verify as verify
     from ocistore.disk.tree import DirectoryTree as DirectoryTree
     from ocistore.disk.tree import Tree as Tree
@@ -60,7 +61,9 @@ if TYPE_CHECKING:
     from ocistore.usage.sizes import measure as measure
 
 _FROM = {
-    "ocistore.check.verify": ("Verified", "verify"),
+    "ocistore.check.structure": ("check_structure",),
+    "ocistore.check.verified": ("Verified",),
+    "ocistore.check.verify": ("verify",),
     "ocistore.disk.tree": ("DirectoryTree", "Tree"),
     "ocistore.errors": (
         "CorruptFile",

@@ -33,10 +33,8 @@ def print_account(path: str, store: Store, account: Account) -> None:
     driver = f", {store.driver}" if store.driver else ""
     print(f"{paint(escape(named), 'bold')}  {account.kind}{driver}")
     total = account.total
-    print(
-        f"{paint(size(total.allocated), 'bold')} on disk as du -x counts;"
-        f" {size(total.apparent)} apparent, {counted(total.inodes, 'inode')}"
-    )
+    print(f"{paint(size(total.allocated), 'bold')} on disk, as du -x counts")
+    print(f"{size(total.apparent)} apparent, {counted(total.inodes, 'inode')}")
     print()
     _print_fates(account.fates, total.allocated)
     print()

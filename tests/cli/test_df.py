@@ -1,0 +1,102 @@
+"""`ocistore df`: the ledger is what du says."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.cli.running import in_process, ocistore
+from tests.cli.test_ls import arguments
+from tests.conftest import names, truth
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+ROOTS = [(name, root["path"]) for name in names() for root in truth(name)["roots"]]
+
+
+def walk(top: str) -> Iterator[os.stat_result]:
+    """The lstat of everything at and below a directory."""
+    st = os.lstat(top)
+    yield st
+    if stat.S_ISDIR(st.st_mode):
+        for name in os.listdir(top):
+            yield from walk(os.path.join(top, name))
+
+
+def du(top: Path) -> dict[str, int]:
+    """What du says, in the three units."""
+    inodes = {(st.st_dev, st.st_ino): st for st in walk(str(top))}
+    return {
+        "allocated": sum(st.st_blocks for st in inodes.values()) * 512,
+        "apparent": sum(st.st_size for st in inodes.values()),
+        "inodes": len(inodes),
+    }
+
+
+@pytest.mark.parametrize(("name", "root"), ROOTS, ids=[f"{name[:3]}-{root}" for name, root in ROOTS])
+def test_the_total_is_du_and_the_fates_add_up_to_it(name: str, root: str, bundled: Callable[[str], Path]) -> None:
+    """Total and fates of a root agree with du to the byte, with damage and without."""
+    top = bundled(name)
+    stores = ocistore("df", *arguments(top, name, root), "--json").json["stores"]
+    (mine,) = (store for store in stores if store["root"] == ".")
+    sums = {unit: sum(amount[unit] for amount in mine["fates"].values()) for unit in mine["total"]}
+
+    assert du(top / root) == mine["total"] == sums
+
+
+def test_additional_store_has_its_own_ledger(bundled: Callable[[str], Path]) -> None:
+    """A store that this one only reads is accounted for apart, and has no ladder."""
+    top = bundled("p08")
+    own, other = ocistore("df", *arguments(top, "p08-additional-store", "root"), "--json").json["stores"]
+
+    assert (".", du(top / "root")) == (own["root"], own["total"])
+    assert ([], du(top / "ro")) == (other["ladder"], other["total"])
+
+
+def test_split_store_has_two_ledgers(bundled: Callable[[str], Path]) -> None:
+    """The image half of a split store is accounted for apart."""
+    top = bundled("p15")
+    own, images = ocistore("df", *arguments(top, "p15-imagestore-split", "root"), "--json").json["stores"]
+
+    assert (du(top / "root"), du(top / "images")) == (own["total"], images["total"])
+
+
+def test_ladder_adds_up(bundled: Callable[[str], Path]) -> None:
+    """Each rung's cumulative bytes are those before it and its own."""
+    (store,) = ocistore("df", bundled("p03") / "root", "--json").json["stores"]
+    together = 0
+    for rung in store["ladder"]:
+        together += rung["frees"]["allocated"]
+        assert rung["cumulative"]["allocated"] == together
+
+    assert {"dangling", "unused"} <= {rung["step"] for rung in store["ladder"]}
+
+
+@pytest.mark.parametrize("columns", ["60", "80", "200"])
+def test_lines_fit(columns: str, bundled: Callable[[str], Path]) -> None:
+    """With COLUMNS no line of the first screen is longer, and nothing is lost but the bars."""
+    root = bundled("p03") / "root"
+    ran = in_process("df", root, COLUMNS=columns)
+    lines = [line for line in ran.lines if not line.startswith(str(root))]
+
+    assert [] == [line for line in lines if len(line) > int(columns)]
+    assert {"FATE", "KIND", "STEP"} <= {line.split()[0] for line in lines if line}
+
+
+def test_nothing_is_written(bundled: Callable[[str], Path]) -> None:
+    """After every verb the store is as it was, access times of directories aside."""
+    root = bundled("p32") / "root"
+
+    def look() -> list[tuple[int, ...]]:
+        return [(st.st_ino, st.st_mode, st.st_size, st.st_mtime_ns, st.st_ctime_ns) for st in walk(str(root))]
+
+    before = look()
+    for verb in (["df"], ["ls", "-s"], ["tree"], ["why", "."], ["check", "--verify"], ["plan", "--prune", "all"]):
+        ocistore(verb[0], root, *verb[1:])
+
+    assert before == look()
