@@ -34,8 +34,7 @@ def run(state: LayoutState, argv: Sequence[str], version: str | None) -> Outcome
     """
     release = read_version("oras", version)
     if list(argv[:2]) != ["manifest", "delete"]:
-        shown = " ".join(argv[:2])
-        raise UsageError(f"oras {shown}: only manifest delete --oci-layout is simulated".replace(" :", ":"))
+        raise UsageError(f"{' '.join(['oras', *argv[:2]])}: only manifest delete --oci-layout is simulated")
     parsed = parse(
         argv[2:],
         Spec(flags={"force": ("f",), "oci-layout": ()}, command="oras manifest delete", at_least=1, at_most=1),

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ocistore.formats.media_types import ARTIFACT, DOCKER_LIST, DOCKER_MANIFEST, INDEX, MANIFEST, is_manifest, shape_of
+from ocistore.formats.oci import Descriptor
 from ocistore.plan.oci.state import NativeFailure
 
 if TYPE_CHECKING:
-    from ocistore.formats.oci import Descriptor
     from ocistore.plan.oci.state import LayoutState
 
 _SUCCESSORS: dict[str, tuple[str, ...]] = {
@@ -101,7 +101,11 @@ class OrasGraph:
         if not self._state.is_right(digest):
             raise NativeFailure(f"the bytes of {digest} don't match its name")
         document = self._state.document(digest, shape_of(descriptor.media_type))
-        return [each for name in members for each in document.last.get(name, ())]
+        below = [each for name in members for each in document.last.get(name, ())]
+        if "config" in members and not document.last.get("config"):
+            # In Go a missing configuration is one without a digest.
+            below.append(Descriptor("", ""))
+        return below
 
     def _key(self, descriptor: Descriptor) -> Key:
         if self._by_digest:

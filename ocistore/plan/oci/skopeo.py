@@ -33,7 +33,7 @@ def run(state: LayoutState, argv: Sequence[str], version: str | None) -> Outcome
     """
     release = read_version("skopeo", version)
     if not argv or argv[0] != "delete":
-        raise UsageError(f"skopeo {argv[0] if argv else ''}: only delete is simulated".replace(" :", ":"))
+        raise UsageError(f"{' '.join(['skopeo', *argv[:1]])}: only delete is simulated")
     parsed = parse(argv[1:], Spec(command="skopeo delete", at_least=1, at_most=1))
     image = parsed.positional[0]
     if not image.startswith(_TRANSPORT):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ocistore.errors import CorruptFile, UnreadableFile, UsageError
 from ocistore.formats.digest import is_encoded, parse_digest
 from ocistore.formats.media_types import CONFIG, DESCRIPTOR, EMPTY, INDEX, MANIFEST, shape_of
-from ocistore.formats.oci import decode_config
+from ocistore.formats.oci import Descriptor, decode_config
 from ocistore.plan.oci.state import LayoutState, NativeFailure
 from ocistore.plan.oci.versions import Version, read_version
 from ocistore.plan.options import Spec, parse
@@ -17,7 +17,7 @@ from ocistore.plan.plan import Outcome, Removal
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ocistore.formats.oci import Descriptor, Document
+    from ocistore.formats.oci import Document
 
 _TAG = re.compile(
     r"[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*(?:/[A-Za-z0-9]+(?:(?:[-._:@+]|--)[A-Za-z0-9]+)*)*", re.ASCII
@@ -153,7 +153,9 @@ def _in_order(document: Document, media_type: str, new: bool) -> tuple[Descripto
         members = ("manifests", "subject") if new else ("manifests",)
     else:
         members = ("config", "layers", "subject")
-    return tuple(each for name in members for each in document.last.get(name, ()))
+    found = tuple(each for name in members for each in document.last.get(name, ()))
+    # In Go a missing configuration is one without a digest: a leaf, which only old versions open.
+    return found if document.last.get("config") or media_type != MANIFEST else (Descriptor("", ""), *found)
 
 
 def _verify(state: LayoutState, descriptor: Descriptor) -> None:
