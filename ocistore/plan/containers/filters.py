@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from ocistore.errors import CorruptFile, UsageError
 from ocistore.formats.goglob import match_path, parse_filter_time
+from ocistore.stores.containers_storage.relations import ListingFails
 
 from .lookup import look_up_image, repository_of
 from .makers import is_external
@@ -198,9 +199,9 @@ class ImageFilters:
         wanted = parse_bool(key, value) if key in _ONCE else False
         spare = self._rules.podman_from(5, 5)
         if key == "dangling":
-            return lambda i: self._is_readable(i) and state.tree.is_dangling(i, spare_listed=spare) == wanted
+            return lambda i: self._relates(i, lambda: state.tree.is_dangling(i, spare_listed=spare) == wanted)
         if key == "intermediate":
-            return lambda image: self._is_readable(image) and state.tree.is_intermediate(image) == wanted
+            return lambda image: self._relates(image, lambda: state.tree.is_intermediate(image) == wanted)
         if key == "readonly":
             return lambda image: image.readonly == wanted
         if key == "manifest":
@@ -214,10 +215,14 @@ class ImageFilters:
         wanted = parse_bool("containers", value)
         return lambda image: bool(state.containers_of(image)) == wanted
 
-    def _is_readable(self, image: ImageRecord) -> bool:
-        """An image whose own configuration can't be read fits no relation filter (2.10)."""
-        data = self._state.storage.data
-        return data.config(image) is not None or data.is_list(image)
+    def _relates(self, image: ImageRecord, test: Callable[[], bool]) -> bool:
+        """A test of relations: an image that can't be opened itself fits none, any other's fault fails it whole."""
+        try:
+            return test()
+        except ListingFails:
+            if self._state.storage.data.opens(image):
+                raise
+            return False
 
     def _labels(self, image: ImageRecord) -> Mapping[str, str]:
         config = self._state.storage.data.config(image)

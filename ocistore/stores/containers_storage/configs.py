@@ -74,6 +74,14 @@ class BigData:
                     self.problems.setdefault(image.id, err)
         return self._configs[key]
 
+    def opens(self, image: ImageRecord) -> bool:
+        """Whether an image can be opened natively: its manifest is there, whatever else is missing (2.10)."""
+        try:
+            self.document(image, "manifest")
+        except OcistoreError:
+            return False
+        return True
+
     def is_list(self, image: ImageRecord) -> bool:
         """Whether the image is a manifest list: it has no layer and its manifest lists manifests (2.10)."""
         return self.instances(image) is not None

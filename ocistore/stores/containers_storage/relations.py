@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 
 class ListingFails(Exception):
-    """A candidate relative's configuration can't be read: every libimage listing of relations fails whole (2.10)."""
+    """A configuration can't be read, the image's own or a candidate relative's: a listing of relations fails (2.10).
+
+    Attributes:
+        image: whose configuration it is.
+    """
 
     def __init__(self, image: ImageRecord) -> None:
         super().__init__(image.id)
@@ -73,6 +77,8 @@ class ImageTree:
         """
         config = self._data.config(image)
         if config is None:
+            if not self._data.is_list(image):
+                raise ListingFails(image)
             return
         for candidate in self._child_candidates(image):
             if candidate.key != image.key and self._is_child(config, candidate):
