@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, get_args
 
 import pytest
@@ -30,6 +31,8 @@ def test_scopes_are_those_of_the_library() -> None:
 def test_a_native_command_takes_what_is_planned(name: str, at: int, bundled: Callable[[str], Path]) -> None:
     """The things that a native command took are those that its plan takes."""
     check = truth(name)["checks"][at]
+    if os.geteuid() != 0 and " check " in f"{check['plan']} ":
+        pytest.skip("a check looks at files' owners, which an ordinary user can't unpack")
     more = ["--now", check["now"]] if check.get("now") else []
     more += ["--as-version", check["as_version"]] if check.get("as_version") else []
     ran = ocistore("plan", *arguments(bundled(name), name, check["root"]), "--as", check["plan"], *more, "--json")

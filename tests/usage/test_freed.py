@@ -76,8 +76,8 @@ def test_a_path_in_no_place_is_an_error(store: Store) -> None:
 
 def test_unreadable_steps_are_null(store: Store, tmp_path: Path) -> None:
     """A step that has something unreadable isn't proved, nor one that shares an inode with it; others are."""
-    (tmp_path / "t/b/below").chmod(0)
     os.link(tmp_path / "t/b/below/file", tmp_path / "t/a/again")
+    (tmp_path / "t/b/below").chmod(0)
     before = os.geteuid()
     if before == 0:
         os.seteuid(65534)
