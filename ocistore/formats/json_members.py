@@ -7,7 +7,7 @@ keys without regard to case, others take the first, or refuse.  Source: oci-layo
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from ocistore.errors import CorruptFile
 from ocistore.formats import strict_json
@@ -19,35 +19,41 @@ MAX_DEPTH = 32
 """Levels of objects and arrays that walks go down (oci-layout 8, rule 2)."""
 
 
-class Members(NamedTuple):
-    """An object: its members in the order they are written, with all repetitions."""
+class Members:
+    """An object: its members in the order they are written, with all repetitions.
 
-    pairs: tuple[tuple[str, Any], ...]
+    Attributes:
+        pairs: (key, value) of each.
+    """
+
+    __slots__ = ("_by_name", "pairs")
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        self.pairs = pairs
+        self._by_name: dict[str, list[Any]] | None = None
 
     def all(self, name: str) -> list[Any]:
         """The value of every member of this name in any letter case, in order; `null` counts as absent."""
-        folded = name.casefold()
-        return [value for key, value in self.pairs if value is not None and _same(key, name, folded)]
+        if self._by_name is None:
+            self._by_name = {}
+            for key, value in self.pairs:
+                if value is not None:
+                    self._by_name.setdefault(key.casefold(), []).append(value)
+        return self._by_name.get(name.casefold(), [])
 
     def last(self, name: str) -> Any:  # noqa: ANN401 - JSON is any value
         """What Go's decoder takes: the last member of this name in any letter case, None without any."""
         found = self.all(name)
         return found[-1] if found else None
 
-    def exact(self, name: str) -> list[Any]:
-        """The value of every member of exactly this name (keys of maps, as annotations are, don't fold)."""
-        return [value for key, value in self.pairs if key == name]
-
     def repeated(self) -> str | None:
         """A key that stands here twice, None if none does."""
-        keys = [key for key, _ in self.pairs]
-        if len(set(keys)) == len(keys):
-            return None
-        return next(key for at, key in enumerate(keys) if key in keys[:at])
-
-
-def _same(key: str, name: str, folded: str) -> bool:
-    return key == name or (len(key) == len(name) and key.casefold() == folded)
+        seen: set[str] = set()
+        for key, _ in self.pairs:
+            if key in seen:
+                return key
+            seen.add(key)
+        return None
 
 
 def parse_members(data: bytes) -> Any:  # noqa: ANN401 - JSON is any value
@@ -60,7 +66,7 @@ def parse_members(data: bytes) -> Any:  # noqa: ANN401 - JSON is any value
     strict_json.parse(data, duplicates=[])
     text = data.decode("utf-8", "replace")
     try:
-        return json.loads(text, object_pairs_hook=lambda pairs: Members(tuple(pairs)))
+        return json.loads(text, object_pairs_hook=Members)
     except (ValueError, RecursionError) as err:
         raise CorruptFile(f"not JSON that a store may hold ({str(err)[:80]})") from None
 

@@ -28,8 +28,8 @@ MAX_DOCUMENT = 64 * 1024 * 1024
 """Bytes; a larger document isn't read (oci-layout 1)."""
 MAX_SNIFFED = 4 * 1024 * 1024
 """Bytes; a blob of an unknown type that is larger is no document (oci-layout 8, rule 2)."""
-_MAX_SPELLINGS = 64
-"""Repetitions of one key of a descriptor that are combined; more is refused."""
+_MAX_SPELLINGS = 16
+"""Combinations of the digests and media types of one descriptor; more is malformed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +212,9 @@ class _Decoder:
         """The descriptor of an object; several if it says digest or media type more than once, Go's choice last."""
         digests = self._texts(value, "digest") or [""]
         types = self._texts(value, "mediaType") or [""]
-        if len(digests) > _MAX_SPELLINGS or len(types) > _MAX_SPELLINGS:
+        if len(digests) * len(types) > _MAX_SPELLINGS:
             self._complain("a descriptor repeats its keys without end")
-            digests, types = digests[-_MAX_SPELLINGS:], types[-_MAX_SPELLINGS:]
+            types = types[-1:]
         size = self._size(value)
         annotations = self.annotations(value)
         rest = (size, annotations, self.text(value, "artifactType"), self._platform(value), self._has_urls(value))

@@ -102,6 +102,15 @@ def test_one_key_in_two_letter_cases_is_a_repetition() -> None:
     assert document.repeated == "digest"
 
 
+def test_endless_repetitions_are_malformed() -> None:
+    """Digests and media types are combined up to a bound, so a small document can't become a large one."""
+    digests = ", ".join(f'"digest": "sha256:{at:064x}"' for at in range(100))
+    types = ", ".join(f'"mediaType": "type/{at}"' for at in range(100))
+    document = decode(f'{{"config": {{{digests}, {types}}}}}')
+
+    assert (len(document.links), document.malformed) == (100, "a descriptor repeats its keys without end")
+
+
 def test_a_document_of_two_kinds_is_followed_in_both_and_told() -> None:
     """A manifest with `manifests` holds both lists (CVE-2021-41190)."""
     document = decode(json.dumps({"manifests": [descriptor(A)], "layers": [descriptor(B)]}))
