@@ -1,0 +1,1 @@
+"""Makers of large stores, and side-by-side runs."""
