@@ -66,9 +66,9 @@ def _rmi(state: State, rules: Rules, words: list[str]) -> None:
     given = parse(words, _RMI)
     everything, prune = given.flag("all"), given.flag("prune")
     if everything and prune:
-        raise UsageError("buildah rmi: --all and --prune don't go together")
+        raise RuleFails("--all and --prune don't go together")
     if (everything or prune) == bool(given.positional):
-        raise UsageError("buildah rmi: needs either names, or --all, or --prune")
+        raise RuleFails("it needs either names, or --all, or --prune")
     remover = ImageRemover(state, rules, RemoveOptions(force=given.flag("force")))
     if given.positional:
         remover.remove_names(given.positional)
@@ -83,7 +83,7 @@ def _rmi(state: State, rules: Rules, words: list[str]) -> None:
 def _rm(state: State, words: list[str]) -> None:
     given = parse(words, _RM)
     if given.flag("all") == bool(given.positional):
-        raise UsageError("buildah rm: needs either names or --all")
+        raise RuleFails("it needs either names or --all")
     if given.flag("all"):
         for ident in list(state.containers):
             # The type decides, not who made it: a container of podman that was committed has the file too.
@@ -119,7 +119,7 @@ def _prune(state: State, rules: Rules, words: list[str]) -> None:
     """`buildah prune`: without -a its two filters exclude each other, and no image ever goes (3.8)."""
     given = parse(words, _PRUNE)
     if not rules.podman_from(4, 4):
-        raise UsageError("buildah prune does not exist before buildah 1.29")
+        raise RuleFails("buildah prune does not exist before buildah 1.29")
     state.note(
         "outside-the-store",
         "the command also removes the cache mounts of builds, which lie outside the store and are not counted",

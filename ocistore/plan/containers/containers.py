@@ -31,12 +31,11 @@ def prune_containers(rows: Rows, rules: Rules, filters: Mapping[str, list[str]])
     """`podman container prune`: ended and created containers outside pods, in the database's order.
 
     Raises:
-        UsageError: a filter is wrong; nothing is done.
-        RuleFails: one could not go, after all were tried.
+        RuleFails: a filter is wrong, and nothing is done; or one could not go, after all were tried.
     """
     unknown = [key for key in filters if key not in _PRUNE_FILTERS]
     if unknown:
-        raise UsageError(f"podman container prune: the filter {unknown[0]} is not known")
+        raise RuleFails(f"the filter {unknown[0]} is not known")
     tests = [_prune_test(rows, rules, key, values) for key, values in filters.items()]
     failures: list[RuleFails] = []
     chosen = [
@@ -192,7 +191,8 @@ def filter_containers(rows: Rows, filters: Mapping[str, list[str]]) -> list[Podm
     """The containers that `rm --filter` picks: keys by and, values of one key by or, but for labels and until (3.4).
 
     Raises:
-        UsageError: a filter is not simulated, or wrong.
+        RuleFails: a filter is wrong.
+        UsageError: a filter is not simulated.
     """
     tests = [_rm_test(rows, key, values) for key, values in filters.items()]
     return [row for row in rows.containers.values() if all(test(row) for test in tests)]
@@ -219,7 +219,7 @@ def _rm_test(rows: Rows, key: str, values: list[str]) -> ContainerTest:
     if key == "status":
         unknown = [value for value in values if value not in _STATUS]
         if unknown:
-            raise UsageError(f"podman rm: {unknown[0]} is no status")
+            raise RuleFails(f"{unknown[0]} is no status")
         wanted = {status for value in values for status in _STATUS[value]}
         return lambda row: row.state in wanted
     if key == "exited":
@@ -241,14 +241,16 @@ def _rm_test(rows: Rows, key: str, values: list[str]) -> ContainerTest:
     if key == "until":
         until = one_until(values, rows.state.now_ns)
         return lambda row: row.created_ns < until
-    raise UsageError(f"podman rm: the filter {key} is not simulated")
+    if key in ("network", "health", "restart-policy", "command"):
+        raise UsageError(f"podman rm: the filter {key} is not simulated")
+    raise RuleFails(f"the filter {key} is not known")
 
 
 def _codes(values: list[str]) -> set[int]:
     try:
         return {int(value) for value in values}
     except ValueError:
-        raise UsageError(f"podman rm: {values[0]} is no exit code") from None
+        raise RuleFails(f"{values[0]} is no exit code") from None
 
 
 def _relative_test(rows: Rows, key: str, values: list[str]) -> ContainerTest:
@@ -256,7 +258,7 @@ def _relative_test(rows: Rows, key: str, values: list[str]) -> ContainerTest:
     for value in values:
         other = rows.find_container(value)
         if other is None:
-            raise UsageError(f"podman rm: no container {value}")
+            raise RuleFails(f"no container {value}")
         times.append(other.created_ns)
     if key == "before":
         latest = max(times)
@@ -276,7 +278,7 @@ def _is_ancestor(row: PodmanContainer, value: str) -> bool:
     try:
         return any(re.search(value, form) is not None for form in (name, name.removesuffix(":latest")))
     except re.error:
-        raise UsageError(f"podman rm: malformed pattern {value!r}") from None
+        raise RuleFails(f"malformed pattern {value!r}") from None
 
 
 def remove_pods(rows: Rows, names: list[str], *, everything: bool, ignore: bool) -> None:

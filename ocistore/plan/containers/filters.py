@@ -7,12 +7,13 @@ import re
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
-from ocistore.errors import CorruptFile, UsageError
+from ocistore.errors import CorruptFile
 from ocistore.formats.goglob import match_path, parse_filter_time
 from ocistore.stores.containers_storage.relations import ListingFails
 
 from .lookup import look_up_image, repository_of
 from .makers import is_external
+from .state import RuleFails
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -32,13 +33,13 @@ def split_filters(texts: Iterable[str]) -> dict[str, list[str]]:
     """`key=value` texts by key, in order; `key!=value` has the key `key!`.
 
     Raises:
-        UsageError: no `=` in it.
+        RuleFails: no `=` in it.
     """
     found: dict[str, list[str]] = {}
     for text in texts:
         key, equals, value = text.partition("=")
         if not equals:
-            raise UsageError(f"the filter {text!r} is no KEY=VALUE")
+            raise RuleFails(f"the filter {text!r} is no KEY=VALUE")
         found.setdefault(key.lower().strip(), []).append(value)
     return found
 
@@ -61,22 +62,22 @@ def filter_time(text: str, now_ns: int) -> int:
     """The time of an `until`.
 
     Raises:
-        UsageError: it is none.
+        RuleFails: it is none.
     """
     try:
         return parse_filter_time(text, now_ns, local_zone())
     except CorruptFile as err:
-        raise UsageError(f"the filter until={text}: {err.sentence}") from None
+        raise RuleFails(f"the filter until={text}: {err.sentence}") from None
 
 
 def one_until(values: list[str], now_ns: int) -> int:
     """The time of an `until` that may be given once.
 
     Raises:
-        UsageError: given more than once, or no time.
+        RuleFails: given more than once, or no time.
     """
     if len(values) != 1:
-        raise UsageError("the filter until may be given once")
+        raise RuleFails("the filter until may be given once")
     return filter_time(values[0], now_ns)
 
 
@@ -108,25 +109,25 @@ def matches_regex(values: Iterable[str], text: str) -> bool:
     """Whether any of the patterns is found in the text (Go's and Python's syntax agree where names go).
 
     Raises:
-        UsageError: a pattern is malformed.
+        RuleFails: a pattern is malformed.
     """
     try:
         return any(re.search(value, text) for value in values)
     except re.error:
-        raise UsageError(f"malformed pattern in {list(values)!r}") from None
+        raise RuleFails(f"malformed pattern in {list(values)!r}") from None
 
 
 def parse_bool(key: str, text: str) -> bool:
     """A boolean filter's value as Go reads it.
 
     Raises:
-        UsageError: it is none.
+        RuleFails: it is none.
     """
     if text in _TRUE:
         return True
     if text in _FALSE:
         return False
-    raise UsageError(f"the filter {key} takes true or false, not {text!r}")
+    raise RuleFails(f"the filter {key} takes true or false, not {text!r}")
 
 
 class ImageFilters:
@@ -139,7 +140,7 @@ class ImageFilters:
         """Compiles `key -> values`; a key may end in `!` for its negation.
 
         Raises:
-            UsageError: an unknown key, a bad value, or one key with contradictory values.
+            RuleFails: an unknown key, a bad value, or one key with contradictory values.
         """
         self._state, self._rules = state, rules
         self._tests: list[ImageTest] = []
@@ -151,7 +152,7 @@ class ImageFilters:
                 if plain in _ONCE:
                     meaning: bool | str = value if plain == "containers" else parse_bool(plain, value)
                     if once.setdefault(plain, meaning) != meaning:
-                        raise UsageError(f"the filter {plain} is given with two values")
+                        raise RuleFails(f"the filter {plain} is given with two values")
                 self._add(plain, value, negated)
 
     def fits(self, image: ImageRecord) -> bool:
@@ -177,7 +178,7 @@ class ImageFilters:
         if key in ("before", "since", "after"):
             found = look_up_image(state, rules, value)
             if found is None:
-                raise UsageError(f"the filter {key}={value}: image not known")
+                raise RuleFails(f"the filter {key}={value}: image not known")
             other = found[0].created_ns
             return (lambda i: i.created_ns < other) if key == "before" else (lambda i: i.created_ns > other)
         if key == "label":
@@ -186,7 +187,7 @@ class ImageFilters:
             return lambda image: image.id.startswith(value)
         if key == "digest" and rules.podman_from(4, 4):
             if not value.startswith("sha256:"):
-                raise UsageError(f"the filter digest={value}: must begin with sha256:")
+                raise RuleFails(f"the filter digest={value}: must begin with sha256:")
             return lambda image: any(digest.startswith(value) for digest in image.digests)
         if key == "reference":
             return lambda image: self._matches_reference(image, value)
@@ -206,7 +207,7 @@ class ImageFilters:
             return lambda image: image.readonly == wanted
         if key == "manifest":
             return lambda image: state.storage.data.is_list(image) == wanted
-        raise UsageError(f"the filter {key} is not known")
+        raise RuleFails(f"the filter {key} is not known")
 
     def _compile_containers(self, value: str) -> ImageTest:
         state = self._state

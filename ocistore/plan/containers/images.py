@@ -144,8 +144,7 @@ def list_images(state: State, rules: Rules, filters: Mapping[str, list[str]]) ->
     """The images that fit filters, in the order of records, judged on one tree.
 
     Raises:
-        UsageError: a filter is wrong.
-        RuleFails: one unreadable image makes the listing fail whole (2.10).
+        RuleFails: a filter is wrong, or one unreadable image makes the listing fail whole (2.10).
     """
     compiled = ImageFilters(state, rules, filters)
     try:
@@ -160,8 +159,7 @@ def prune_images(
     """`podman image prune`: rounds until nothing more is reported (3.3).
 
     Raises:
-        UsageError: a filter is wrong.
-        RuleFails: an image can't go; what went before stays gone.
+        RuleFails: a filter is wrong, or an image can't go; what went before stays gone.
     """
     filters = {key: list(values) for key, values in user.items()}
     filters.setdefault("readonly", []).append("false")

@@ -12,7 +12,7 @@ from .containers import ContainerRemover, filter_containers, prune_containers, p
 from .filters import split_filters
 from .images import ImageRemover, RemoveOptions, prune_images
 from .lookup import look_up_image, look_up_list
-from .repair import repair
+from .repair import clear_volatile_marks, repair
 from .state import RuleFails
 from .volumes import prune_volumes, remove_volumes
 
@@ -89,7 +89,7 @@ def _note_cache_mounts(call: Call) -> None:
 def rmi(call: Call) -> None:
     """`podman rmi` (3.2); -a takes intermediate images too, names that fail don't stop the others."""
     given = call.given
-    _all_or_names(given, "podman rmi")
+    _all_or_names(given)
     force = given.flag("force")
     options = RemoveOptions(
         force=force,
@@ -159,7 +159,7 @@ def manifest_rm(call: Call) -> None:
 def rm(call: Call) -> None:
     """`podman rm` (3.4)."""
     given, rows = call.given, call.rows
-    _all_or_names(given, "podman rm", or_filter=True)
+    _all_or_names(given, or_filter=True)
     remover = ContainerRemover(
         rows,
         call.rules,
@@ -171,10 +171,12 @@ def rm(call: Call) -> None:
     filters = call.filters()
     if given.flag("all"):
         remover.remove_all(filter_containers(rows, filters))
+    elif given.flag("latest"):
+        remover.remove_rows(sorted(rows.containers.values(), key=lambda row: row.created_ns)[-1:])
     elif filters and not given.positional:
         remover.remove_rows(filter_containers(rows, filters))
     elif filters:
-        raise UsageError("podman rm: --filter and names don't go together")
+        raise RuleFails("--filter and names don't go together")
     else:
         remover.remove_names(given.positional)
 
@@ -187,7 +189,7 @@ def container_prune(call: Call) -> None:
 def pod_rm(call: Call) -> None:
     """`podman pod rm` (3.4)."""
     given = call.given
-    _all_or_names(given, "podman pod rm")
+    _all_or_names(given)
     ignore = given.flag("ignore") or given.flag("force")
     remove_pods(call.rows, given.positional, everything=given.flag("all"), ignore=ignore)
 
@@ -202,7 +204,7 @@ def volume_prune(call: Call) -> None:
     filters = call.filters()
     if call.given.flag("all"):
         if not call.rules.podman_from(6, 0):
-            raise UsageError("podman volume prune: the option --all does not exist before podman 6")
+            raise RuleFails("the option --all does not exist before podman 6")
         filters["all"] = ["true"]
     prune_volumes(call.rows, call.rules, filters)
 
@@ -210,7 +212,7 @@ def volume_prune(call: Call) -> None:
 def volume_rm(call: Call) -> None:
     """`podman volume rm` (3.6)."""
     given = call.given
-    _all_or_names(given, "podman volume rm")
+    _all_or_names(given)
     remove_volumes(call.rows, given.positional, everything=given.flag("all"), force=given.flag("force"))
 
 
@@ -219,7 +221,7 @@ def system_prune(call: Call) -> None:
     given = call.given
     if given.flag("external"):
         if any(given.given(name) for name in ("all", "volumes", "build", "filter")):
-            raise UsageError("podman system prune: --external goes with no other option that chooses")
+            raise RuleFails("--external goes with no other option that chooses")
         _collect_garbage(call)
         return
     if given.flag("build"):
@@ -262,9 +264,10 @@ def _collect_garbage(call: Call) -> None:
 
 
 def system_check(call: Call) -> None:
-    """`podman system check --repair`; without --repair it takes nothing (3.0)."""
+    """`podman system check`; without --repair it takes nothing but the marks of volatile mounts (3.0)."""
     given = call.given
     if not (given.flag("repair") or given.flag("force")):
+        clear_volatile_marks(call.state)
         return
     repair(
         call.state,
@@ -277,12 +280,13 @@ def system_check(call: Call) -> None:
     )
 
 
-def _all_or_names(given: Parsed, command: str, *, or_filter: bool = False) -> None:
+def _all_or_names(given: Parsed, *, or_filter: bool = False) -> None:
+    """Raises RuleFails where the program itself refuses its arguments; nothing is done then (3.2)."""
     everything = given.flag("all")
     if everything and given.positional:
-        raise UsageError(f"{command}: --all and names don't go together")
-    if not everything and not given.positional and not (or_filter and given.given("filter")):
-        raise UsageError(f"{command}: needs a name, or --all")
+        raise RuleFails("--all and names don't go together")
+    if not everything and not given.positional and not (or_filter and (given.given("filter") or given.flag("latest"))):
+        raise RuleFails("it needs a name, or --all")
 
 
 def _raise_first(failures: list[RuleFails]) -> None:
@@ -310,8 +314,8 @@ def _verb(
 def _build_verbs() -> dict[str, Verb]:
     prune = {"all": ("a",), "external": (), "build-cache": (), **_FORCE}
     remove = {"all": ("a",), "no-prune": (), "ignore": ("i",), **_FORCE}
-    ctr = {"all": ("a",), "volumes": ("v",), "depend": (), "ignore": ("i",), "latest": (), **_FORCE}
-    ctr_values = {**_FILTER, **_TIME, "cidfile": ()}
+    ctr = {"all": ("a",), "volumes": ("v",), "depend": (), "ignore": ("i",), "latest": ("l",), **_FORCE}
+    ctr_values = {**_FILTER, **_TIME}
     pod = {"all": ("a",), "ignore": ("i",), **_FORCE}
     system = {"all": ("a",), "volumes": (), "external": (), "build": (), **_FORCE}
     check = {"repair": ("r",), "quick": ("q",), **_FORCE}
@@ -355,12 +359,12 @@ _SINCE_OPTIONS = {
 
 
 def check_versions(words: str, verb: Verb, rules: Rules, given: Parsed) -> None:
-    """Raises UsageError where a verb or an option doesn't exist in a version."""
+    """Raises RuleFails where a verb or an option doesn't exist in a version: the program would say so and end."""
     if not rules.podman_from(*verb.since):
-        raise UsageError(f"podman {words} does not exist before podman {'.'.join(map(str, verb.since))}")
+        raise RuleFails(f"podman {words} does not exist before podman {'.'.join(map(str, verb.since))}")
     for (of, option), since in _SINCE_OPTIONS.items():
         if VERBS[of] is verb and given.given(option) and not rules.podman_from(*since):
-            raise UsageError(f"podman {of}: --{option} does not exist before podman {'.'.join(map(str, since))}")
+            raise RuleFails(f"--{option} does not exist before podman {'.'.join(map(str, since))}")
 
 
 def read_verb(words: list[str]) -> tuple[str, Verb, list[str]]:

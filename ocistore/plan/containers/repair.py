@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ocistore.errors import CorruptFile, OcistoreError, UsageError
+from ocistore.errors import CorruptFile, OcistoreError
 from ocistore.formats.gotime import ZERO_TIME_NS, parse_duration
 from ocistore.stores.containers_storage.homes import read_lowers
 from ocistore.stores.containers_storage.layout import big_data_file, is_safe_name
@@ -47,7 +47,7 @@ def repair(
     """
     checker = Checker(state, rules, _age(max_age))
     checker.check(digests=not quick or quick_digests, contents=not quick)
-    _clear_volatile_marks(state)
+    clear_volatile_marks(state)
     _repair_containers(state, checker, force=force, rows=rows)
     for image in [i for i in state.images.values() if i.id in checker.images]:
         if not state.is_there(image):
@@ -63,7 +63,7 @@ def _age(text: str | None) -> int:
     try:
         return parse_duration(text or _DEFAULT_AGE)
     except CorruptFile as err:
-        raise UsageError(f"check --max: {err.sentence}") from None
+        raise RuleFails(f"--max: {err.sentence}") from None
 
 
 def _repair_containers(state: State, checker: Checker, *, force: bool, rows: Rows | None) -> None:
@@ -93,7 +93,7 @@ def _repair_layers(state: State, checker: Checker) -> None:
         state.drop_unaccounted(ident, with_files=False)
 
 
-def _clear_volatile_marks(state: State) -> None:
+def clear_volatile_marks(state: State) -> None:
     """Mounting a container's layer removes the mark of a volatile mount that was not undone (3.0)."""
     if state.storage.driver != "overlay":
         return

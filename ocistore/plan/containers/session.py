@@ -67,8 +67,8 @@ class StorageSession:
     def _podman(self, words: list[str], rules: Rules) -> None:
         name, verb, rest = podman.read_verb(podman.read_globals(words))
         given = parse(rest, verb.spec)
-        podman.check_versions(name, verb, rules, given)
         if self._rows is None:
             self._rows = Rows(self.state, choose_database(self.state, rules))
             self._rows.refresh(rules)
+        podman.check_versions(name, verb, rules, given)
         verb.run(podman.Call(self.state, self._rows, rules, given))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ocistore.errors import UsageError
 from ocistore.plan.options import Spec, parse
 
-from .repair import repair
+from .repair import clear_volatile_marks, repair
 from .state import RuleFails
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def run_storage(state: State, rules: Rules, argv: list[str]) -> None:
     if verb in ("gc", "garbage-collect"):
         parse(rest, Spec(flags={"json": ("j",)}, command="containers-storage gc", at_most=0, single_dash=True))
         if not rules.storage_from(1, 45):
-            raise UsageError("containers-storage gc does not exist before storage 1.45")
+            raise RuleFails("containers-storage gc does not exist before storage 1.45")
         state.collect_garbage(sweeps_layer_files=rules.storage_from(1, 64), knows_tempdirs=rules.storage_from(1, 59))
     elif verb == "check":
         _check(state, rules, rest)
@@ -63,8 +63,9 @@ def run_storage(state: State, rules: Rules, argv: list[str]) -> None:
 def _check(state: State, rules: Rules, words: list[str]) -> None:
     given = parse(words, _CHECK)
     if not rules.storage_from(1, 47):
-        raise UsageError("containers-storage check does not exist before storage 1.47")
+        raise RuleFails("containers-storage check does not exist before storage 1.47")
     if not (given.flag("repair") or given.flag("force")):
+        clear_volatile_marks(state)
         return
     repair(
         state,

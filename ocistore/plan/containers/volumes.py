@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ocistore.errors import UsageError
-
 from .filters import matches_labels, matches_regex, one_until, parse_bool
 from .state import RuleFails
 
@@ -27,7 +25,7 @@ def prune_volumes(rows: Rows, rules: Rules, user: Mapping[str, list[str]]) -> bo
     unless `all` is asked for, and keys are joined by and.
 
     Raises:
-        UsageError: a filter is wrong.
+        RuleFails: a filter is wrong; nothing is done.
     """
     fits = _compile(rows, rules, user)
     chosen = [v for v in list(rows.volumes.values()) if fits(v) and not rows.users(v.name)]
@@ -91,13 +89,13 @@ def _test(rows: Rows, rules: Rules, key: str, values: list[str]) -> VolumeTest:
     if key == "anonymous" and rules.podman_from(6, 0):
         wanted = {parse_bool("anonymous", value) for value in values}
         return lambda volume: volume.anonymous in wanted
-    raise UsageError(f"podman volume prune: the filter {key} is not known")
+    raise RuleFails(f"podman volume prune: the filter {key} is not known")
 
 
 def _known(rows: Rows, text: str) -> Volume:
     volume = rows.find_volume(text)
     if volume is None:
-        raise UsageError(f"podman volume prune: no volume {text}")
+        raise RuleFails(f"podman volume prune: no volume {text}")
     return volume
 
 
