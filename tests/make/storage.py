@@ -1,11 +1,9 @@
 """Makes containers/storage directories from a few lines, as podman, buildah and CRI-O leave them.
 
-root/  overlay/L/{diff,link,lower}  overlay/l/NAME -> ../L/diff
-       overlay-layers/{layers.json,volatile-layers.json,L.tar-split.gz}
-       overlay-images/{images.json,I/manifest,I/=...}
-       overlay-containers/{containers.json,C/userdata/}
-       volumes/NAME/_data  db.sql
-run/   overlay-layers/mountpoints.json  overlay-containers/C/userdata/
+root/overlay/L/{diff,link,lower}, root/overlay/l/NAME -> ../L/diff,
+root/overlay-layers/{layers.json,volatile-layers.json,L.tar-split.gz},
+root/overlay-images/{images.json,I/manifest,I/=...}, root/overlay-containers/{containers.json,C/userdata/},
+root/volumes/NAME/_data, root/db.sql, run/overlay-layers/mountpoints.json, run/overlay-containers/C/userdata/
 """
 
 from __future__ import annotations
@@ -366,8 +364,8 @@ class StorageMaker:
 
 _TABLES = {
     "DBConfig": (
-        "ID INTEGER, SchemaVersion INTEGER, OS TEXT, StaticDir TEXT, TmpDir TEXT, GraphRoot TEXT, RunRoot TEXT, "
-        "GraphDriver TEXT, VolumeDir TEXT",
+        "ID INTEGER, SchemaVersion INTEGER, OS TEXT, StaticDir TEXT, TmpDir TEXT, GraphRoot TEXT",
+        "RunRoot TEXT, GraphDriver TEXT, VolumeDir TEXT",
     ),
     "ContainerConfig": ("ID TEXT, Name TEXT, PodID TEXT, JSON TEXT",),
     "ContainerState": ("ID TEXT, State INTEGER, ExitCode INTEGER, JSON TEXT",),
