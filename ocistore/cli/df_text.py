@@ -53,8 +53,8 @@ def _print_fates(fates: Mapping[Fate, Bytes], whole: int) -> None:
             row += [bar(fates[fate].allocated, whole, _BAR), meaning]
     lines = table(heads, rows, right=("ON DISK", "SHARE"))
     print(lines[0])
-    for (colour, _), line in zip(_FATES.values(), lines[1:], strict=True):
-        print(paint(line, colour))
+    for (fate, (colour, _)), line in zip(_FATES.items(), lines[1:], strict=True):
+        print(paint(line, colour) if fates[fate].inodes else line)
 
 
 def _print_kinds(kinds: Mapping[str, KindSum], whole: int) -> None:
