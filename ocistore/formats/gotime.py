@@ -26,7 +26,9 @@ _UNITS_NS = {
     "h": 3600 * SECOND_NS,
 }
 _DURATION_PART = re.compile(r"(\d*)(?:\.(\d*))?(ns|us|\u00b5s|\u03bcs|ms|s|m|h)")
-ZERO_TIME_NS = -62135596800 * SECOND_NS
+_FIRST_SECOND = -62135596800
+_LAST_SECOND = 253402300799
+ZERO_TIME_NS = _FIRST_SECOND * SECOND_NS
 """Go's zero time, 0001-01-01T00:00:00Z: "not set"."""
 
 
@@ -47,7 +49,11 @@ def parse_time(text: str) -> int:
     except ValueError:
         raise CorruptFile(f"not a time: {text[:60]!r}") from None
     since = at - _EPOCH
-    return (since.days * 86400 + since.seconds) * SECOND_NS + int(fraction[:9].ljust(9, "0") or 0)
+    seconds = since.days * 86400 + since.seconds
+    if not _FIRST_SECOND <= seconds <= _LAST_SECOND:
+        # A zone can push a time out of the years that RFC 3339 has.
+        raise CorruptFile(f"not a time in the years 1 to 9999: {text[:60]!r}")
+    return seconds * SECOND_NS + int(fraction[:9].ljust(9, "0") or 0)
 
 
 def _zone(text: str) -> timezone:

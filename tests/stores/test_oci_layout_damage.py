@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,6 +11,7 @@ import pytest
 from ocistore.disk.tree import DirectoryTree
 from ocistore.stores.oci_layout.layout import looks_like_layout
 from tests.make.layout import (
+    CONFIG,
     DOCKER_MANIFEST,
     INDEX,
     MANIFEST,
@@ -309,10 +311,12 @@ def test_linked_blob_directories_are_not_followed(maker: LayoutMaker, read: Read
     path = maker.write() / name
     path.rename(tmp_path / "outside")
     path.symlink_to(tmp_path / "outside")
+    other = maker.layer("other", algorithm="sha512") if name != "blobs" else None
     store = read(maker.path)
 
     assert (codes(store), blocked(store)) == (["leaves-root"], True)
-    assert [node.id for node in store.graph.nodes if node.kind == "blob"] == []
+    assert doubted(store) == ({digest(other)} if other else set())
+    assert {node.id for node in store.graph.nodes if node.kind == "blob"} == doubted(store)
 
 
 @pytest.mark.parametrize("what", ["manifest", "layer"])
@@ -395,6 +399,21 @@ def test_temporary_files_of_known_writers_are_debris(maker: LayoutMaker, read: R
     assert codes(store) == []
 
 
+def test_a_temporary_directory_is_as_young_as_its_files(maker: LayoutMaker, read: Read) -> None:
+    """A writer that is active changes the file, not the directory; the grace must see it."""
+    directory = maker.write() / "ingest" / ("a" * 64)
+    (directory / "deep").mkdir(parents=True)
+    (directory / "deep" / "data").write_bytes(b"half")
+    os.utime(directory / "deep" / "data", ns=(0, 2_000_000_000 * 10**9))
+    (directory / "deep" / "gone").symlink_to("nowhere")
+    for path in (directory / "deep" / "gone", directory / "deep", directory):
+        os.utime(path, ns=(0, 1_000_000_000 * 10**9), follow_symlinks=False)
+    store = read(maker.path)
+    (node,) = [node for node in store.graph.nodes if node.kind == "debris"]
+
+    assert node.created == "2033-05-18T03:33:20Z"
+
+
 @pytest.mark.parametrize("path", ["notes.txt", "blobs/readme", "blobs/sha256/zz", "ingest/x", "blobs/sha256/dir/x"])
 def test_files_of_nobody_are_unknown(maker: LayoutMaker, read: Read, path: str) -> None:
     """A file that no writer is known to make is told, and never garbage."""
@@ -473,3 +492,14 @@ def test_docker_types_are_no_reason_for_doubt(maker: LayoutMaker, read: Read) ->
     maker.enter(maker.manifest("docker", media_type=DOCKER_MANIFEST), "v1")
 
     assert codes(read(maker.write())) == []
+
+
+def test_an_impossible_date_is_no_date(maker: LayoutMaker, read: Read) -> None:
+    """A configuration's date that no calendar has is left out, and nothing else is hurt."""
+    config = maker.json({"created": "9999-12-31T23:59:59-14:00"}, CONFIG)
+    image = maker.enter(maker.manifest("one", config=config), "v1")
+    store = read(maker.write())
+    number = store.graph.find("blob", digest(image))
+    assert number is not None
+
+    assert (store.graph.nodes[number].created, codes(store)) == (None, [])

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import stat as stat_module
 from typing import TYPE_CHECKING
 
 from ocistore.errors import UnreadableFile
+from ocistore.formats.gotime import format_time
 from ocistore.stores.shared.layout_blobs import BLOBS, Leftover, join, link_target
 
 if TYPE_CHECKING:
@@ -28,6 +30,12 @@ _INGEST_LEFTOVERS = (
     ("file", re.compile(r"[0-9a-f]{64,128}_[0-9]+", re.ASCII), "temporary blob of oras"),
     ("dir", re.compile(r"[0-9a-f]{64}", re.ASCII), "unfinished write of BuildKit or containerd"),
 )
+
+
+_MOST_TEMPORARY = 10_000
+"""Directories below one temporary directory that are looked at."""
+_ALWAYS_YOUNG = "9999-12-31T23:59:59Z"
+_END_OF_TIME_NS = 253_402_300_799 * 10**9
 
 
 def looks_like_layout(tree: Tree, path: str) -> bool:
@@ -83,6 +91,33 @@ def _note(entry: Entry, patterns: tuple[tuple[str, re.Pattern[str], str], ...]) 
         if entry.type == kind and pattern.fullmatch(entry.name):
             return note
     return ""
+
+
+def last_written(tree: Tree, path: str) -> str | None:
+    """When anything in a temporary directory was last written; None for a file, whose own time says it.
+
+    A writer that is active changes a file in its directory and not the directory, so the grace must ask the files.
+    What can't be looked at counts as just written.
+    """
+    newest = 0
+    stack = [path]
+    try:
+        if not stat_module.S_ISDIR(tree.stat(path).st_mode):
+            return None
+        for _ in range(_MOST_TEMPORARY):
+            if not stack:
+                return format_time(newest) if newest < _END_OF_TIME_NS else _ALWAYS_YOUNG
+            here = stack.pop()
+            newest = max(newest, tree.stat(here).st_mtime_ns)
+            for entry in tree.list(here):
+                below = join(here, entry.name)
+                if entry.type == "dir":
+                    stack.append(below)
+                else:
+                    newest = max(newest, tree.stat(below).st_mtime_ns)
+    except UnreadableFile:
+        pass
+    return _ALWAYS_YOUNG
 
 
 def is_link(tree: Tree, path: str) -> bool:

@@ -30,6 +30,7 @@ from ocistore.stores.oci_layout.layout import (
     find_ingests,
     find_leftovers,
     is_link,
+    last_written,
 )
 from ocistore.stores.oci_layout.records import IndexEntry, LayoutRecords
 from ocistore.stores.shared.layout_blobs import BLOBS, Leftover, list_blobs
@@ -248,6 +249,8 @@ class _Reader:
     def _doubt(self, listing: BlobListing, walk: LayoutWalk) -> None:
         """What isn't reached is unknown where something that may hold it can't be read (oci-layout 1; 8, rule 3)."""
         doubt = self._index_doubt
+        if not doubt and listing.unseen:
+            doubt = "a directory of blobs can't be looked into, and what is in it may refer to this"
         if not doubt and walk.unread:
             digest, reason = next(iter(walk.unread.items()))
             more = f" and {len(walk.unread) - 1} more" if len(walk.unread) > 1 else ""
@@ -276,6 +279,7 @@ class _Reader:
             if leftover.note:
                 mine.note = leftover.note
                 mine.state = "temporary"
+                mine.created = last_written(self._tree, leftover.path)
                 continue
             mine.doubt = "no writer of layouts is known to make such a file"
             self._findings.say(
@@ -305,8 +309,9 @@ class _Reader:
         elif walk.missing_manifests:
             self._say(
                 "sparse-index",
-                f"{len(walk.missing_manifests)} manifests that are referred to aren't here, the first is"
-                f" {walk.missing_manifests[0]}; fetched later, they may refer to blobs that look unreferenced now",
+                f"manifests that are referred to aren't here ({len(walk.missing_manifests)}, the first is"
+                f" {next(iter(walk.missing_manifests))}); fetched later, they may refer to blobs that look"
+                " unreferenced now",
                 INDEX_FILE,
             )
 

@@ -42,7 +42,7 @@ class LayoutWalk:
     Attributes:
         reached: digests of the blobs that some entry point reaches.
         unread: digests of documents whose references can't be known, with the reason.
-        missing_manifests: digests of manifests and indexes that are referred to and aren't there.
+        missing_manifests: digests of manifests and indexes that are referred to and aren't there, each once.
     """
 
     def __init__(
@@ -76,7 +76,7 @@ class LayoutWalk:
         self._number = number
         self.reached: set[str] = set()
         self.unread: dict[str, str] = {}
-        self.missing_manifests: list[str] = []
+        self.missing_manifests: dict[str, None] = {}
         self._seen: set[tuple[str, Shape]] = set()
         self._stack: list[tuple[BlobFile, Shape, str]] = []
         self._sizes: dict[str, int | None] = {}
@@ -335,7 +335,7 @@ class LayoutWalk:
             return
         code = "missing-subject" if word == "is the subject of" else "missing-blob"
         if code == "missing-blob" and manifest:
-            self.missing_manifests.append(descriptor.digest)
+            self.missing_manifests[descriptor.digest] = None
         key = self._graph.nodes[holder].key
         self._findings.say(
             code, f"{descriptor.digest}, which {word} {key[:200]}, isn't here", path=path, node=key, root=self._root
