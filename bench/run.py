@@ -1,6 +1,7 @@
 """Measures whole processes side by side and writes a table.
 
-usage: python -m bench.run [--large DIRECTORY]... [--make INODES]... [--store DIRECTORY [--runroot DIRECTORY] | --archive FILE]
+usage: python -m bench.run [--large DIRECTORY]... [--make INODES]...
+                           [--store DIRECTORY [--runroot DIRECTORY] | --archive FILE]
 
 `--large` names stores for `df` against du and others; `--make` makes such stores first (make_store.py) and removes
 them afterwards.  `--store` names a store with many images for the other verbs, `--archive` a .tar.zst of one, with

@@ -141,15 +141,20 @@ class _Entering:
         """Meets every entry of a directory that is claimed."""
         claims, below = spine.claims, spine.below
         before = f"{path}/" if path else ""
-        with os.scandir(descriptor) as entries:
-            for entry in entries:
-                name = entry.name
-                try:
-                    st = entry.stat(follow_symlinks=False)
-                except OSError as err:
-                    self.refused(err, before + name, claims.get(name, claim), below.get(name))
-                else:
-                    self.meet(before + name, st, claims.get(name, claim), below.get(name))
+        tally, device = self.tally, self.device
+        for entry in os.scandir(descriptor):
+            name = entry.name
+            try:
+                st = entry.stat(follow_symlinks=False)
+            except OSError as err:
+                self.refused(err, before + name, claims.get(name, claim), below.get(name))
+                continue
+            if st.st_nlink == 1 and st.st_dev == device and st.st_mode & 0o170000 != 0o040000:
+                # By far the most common, where a directory has a claim for each of its files.
+                tally.seen += 1
+                tally.add(claims.get(name, claim), st)
+            else:
+                self.meet(before + name, st, claims.get(name, claim), below.get(name))
 
     def pick(self, descriptor: int, path: str, spine: _Spine) -> None:
         """Meets only the claimed names of a directory that nobody claims."""
