@@ -140,6 +140,7 @@ def decode_document(data: bytes, shape: Shape) -> Document:
     keys = frozenset(key.casefold() for key, _ in top.pairs)
     annotations = decoder.annotations(top)
     artifact_type = decoder.text(top, "artifactType")
+    decoder.integer(top, "schemaVersion")
     if shape in ("unknown", "cache"):
         links = tuple(Link("is mentioned by", each) for each in mentioned_descriptors(top))
         mentions = tuple(dict.fromkeys(text for text in strings_in(top) if ":" in text and parse_digest(text)))
@@ -198,7 +199,8 @@ class _Decoder:
             return self.descriptors(item)
         if item is not None:
             self._complain(f"an item of {name} is no object")
-        return ()
+        # Go makes an empty descriptor of null.
+        return (Descriptor("", ""),)
 
     def _schema1_layers(self, top: Members) -> Iterator[Link]:
         """Docker schema 1: digests without descriptors, often repeated."""
@@ -215,7 +217,7 @@ class _Decoder:
         if len(digests) * len(types) > _MAX_SPELLINGS:
             self._complain("a descriptor repeats its keys without end")
             types = types[-1:]
-        size = self._size(value)
+        size = self.integer(value, "size")
         annotations = self.annotations(value)
         rest = (size, annotations, self.text(value, "artifactType"), self._platform(value), self._has_urls(value))
         data = self._data(value)
@@ -244,14 +246,14 @@ class _Decoder:
             self._complain(f"{name} is no text")
         return [_clean(text) for text in found if isinstance(text, str)]
 
-    def _size(self, value: Members) -> int | None:
-        size = None
-        for found in self._all(value, "size"):
+    def integer(self, value: Members, name: str) -> int | None:
+        number = None
+        for found in self._all(value, name):
             if isinstance(found, int) and not isinstance(found, bool):
-                size = found
+                number = found
             else:
-                self._complain("size is no integer")
-        return size
+                self._complain(f"{name} is no integer")
+        return number
 
     def _platform(self, value: Members) -> str:
         platform = ""

@@ -102,6 +102,11 @@ def test_one_key_in_two_letter_cases_is_a_repetition() -> None:
     assert document.repeated == "digest"
 
 
+def test_null_in_place_of_a_descriptor_is_an_empty_one() -> None:
+    """Go makes an empty descriptor of it; it refers to nothing, and tools stumble over it."""
+    assert links(decode('{"layers": [null]}')) == [("is a layer of", "")]
+
+
 def test_endless_repetitions_are_malformed() -> None:
     """Digests and media types are combined up to a bound, so a small document can't become a large one."""
     digests = ", ".join(f'"digest": "sha256:{at:064x}"' for at in range(100))
@@ -133,6 +138,7 @@ def test_a_document_that_says_another_type_contradicts_its_descriptor() -> None:
     [
         ('{"layers": {}}', "layers is no array"),
         ('{"layers": [3]}', "an item of layers is no object"),
+        ('{"schemaVersion": "2"}', "schemaVersion is no integer"),
         ('{"config": []}', "config is no object"),
         ('{"config": {"digest": 3}}', "digest is no text"),
         ('{"config": {"size": "3"}}', "size is no integer"),

@@ -10,29 +10,17 @@ from typing import TYPE_CHECKING
 
 from ocistore.errors import CorruptFile, UnreadableFile
 from ocistore.formats.digest import leads_out, parse_digest
-from ocistore.formats.gotime import format_time, parse_time
-from ocistore.formats.media_types import CACHE_CONFIG, HOLDING_SHAPES, IN_TOTO, Shape, is_manifest, shape_of
+from ocistore.formats.media_types import HOLDING_SHAPES, Shape, is_manifest, shape_of
 from ocistore.formats.oci import MAX_DOCUMENT, MAX_SNIFFED, Config, Descriptor, Document, decode_config, decode_document
-from ocistore.stores.shared.layout_blobs import BlobFile, first_byte, has_right_bytes, join
+from ocistore.stores.shared.layout_blobs import BlobFile, first_byte, has_right_bytes
+from ocistore.stores.shared.layout_describe import add_trait, describe, time_of
 
 if TYPE_CHECKING:
     from ocistore.disk.tree import Tree
     from ocistore.findings import Findings
-    from ocistore.graph.graph import Graph, Node
+    from ocistore.graph.graph import Graph
     from ocistore.stores.shared.layout_blobs import BlobListing
 
-_STATES: dict[Shape, str] = {
-    "index": "index",
-    "manifest": "manifest",
-    "schema1": "manifest",
-    "artifact": "artifact",
-    "descriptor": "descriptor",
-    "cache": "cache config",
-    "config": "config",
-    "empty": "empty",
-    "leaf": "layer",
-}
-_STATE_OF_WORD = {"is the config of": "config", "is a layer of": "layer", "is a blob of": "layer"}
 _CREATED = "org.opencontainers.image.created"
 
 
@@ -112,7 +100,7 @@ class LayoutWalk:
             return None
         node = self.node(digest.text)
         self._graph.hold(holder, node, word)
-        self._describe(self._graph.nodes[node], descriptor, word)
+        describe(self._graph.nodes[node], descriptor, word)
         self._check_size(file, descriptor, node, path)
         self._push(file, shape_of(descriptor.media_type), descriptor.media_type)
         return node
@@ -218,7 +206,7 @@ class LayoutWalk:
             if word == "is the config of":
                 self._config_of.append((node, descriptor.digest))
             elif word == "is the subject of":
-                self._trait(node, "referrer")
+                add_trait(self._graph.nodes[node], "referrer")
         for text in document.mentions:
             if text not in linked:
                 self.hold(node, "is mentioned by", text)
@@ -373,35 +361,15 @@ class LayoutWalk:
             if descriptor.digest in self._listing.files:
                 held = self.node(descriptor.digest)
                 self._graph.hold(node, held, word)
-                self._describe(self._graph.nodes[held], descriptor, word)
+                describe(self._graph.nodes[held], descriptor, word)
             if word == "is the subject of":
-                self._trait(node, "referrer")
+                add_trait(self._graph.nodes[node], "referrer")
         self._date_from(node, document)
-
-    def _describe(self, node: Node, descriptor: Descriptor, word: str) -> None:
-        if node.state and node.state != "layer":
-            return
-        if descriptor.is_attestation:
-            node.state = "attestation"
-        elif descriptor.media_type == CACHE_CONFIG:
-            node.state = "cache config"
-        elif descriptor.media_type == IN_TOTO:
-            node.state = "attestation layer"
-        else:
-            state = _STATES.get(shape_of(descriptor.media_type), "") or _STATE_OF_WORD.get(word, "")
-            node.state = state or node.state
-        if descriptor.platform and descriptor.platform != "unknown/unknown" and not node.note:
-            node.note = descriptor.platform
-
-    def _trait(self, node: int, word: str) -> None:
-        mine = self._graph.nodes[node]
-        if word not in mine.traits:
-            mine.traits = (*mine.traits, word)
 
     def _date_from(self, node: int, document: Document) -> None:
         mine = self._graph.nodes[node]
         if mine.created is None and (written := document.annotations.get(_CREATED)):
-            mine.created = _time(written)
+            mine.created = time_of(written)
         if mine.labels is None and document.annotations:
             mine.labels = document.annotations
 
@@ -409,29 +377,16 @@ class LayoutWalk:
         """Gives manifests and configurations the date and the labels of the configuration."""
         for text, config in self._configs.items():
             mine = self._graph.nodes[self.node(text)]
-            mine.created = mine.created or _time(config.created)
+            mine.created = mine.created or time_of(config.created)
             mine.labels = config.labels
         for node, digest in self._config_of:
             found = self._configs.get(digest)
             if found is not None:
                 mine = self._graph.nodes[node]
-                mine.created = _time(found.created) or mine.created
+                mine.created = time_of(found.created) or mine.created
                 mine.labels = {**found.labels, **(mine.labels or {})}
         self._config_of.clear()
 
 
-def _time(written: str) -> str | None:
-    """RFC 3339 in UTC; what is no time is no date, and nothing depends on it."""
-    try:
-        return format_time(parse_time(written)) if written else None
-    except CorruptFile:
-        return None
-
-
 def _predicate(err: CorruptFile) -> str:
     return f"{err.sentence} ({err.place})" if err.place else err.sentence
-
-
-def index_path(base: str) -> str:
-    """Where the index of the layout at `base` lies."""
-    return join(base, "index.json")
