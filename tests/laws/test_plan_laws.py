@@ -78,9 +78,9 @@ def recipes(draw: st.DrawFn) -> Callable[[Path], StorageMaker]:
             )
         for number, (image, tool, with_volume) in enumerate(users):
             if made:
-                base, layer = made[image % len(made)]
+                base, top_layer = made[image % len(made)]
                 mounts = ["v0"] if with_volume and volumes and tool == "podman" else []
-                maker.container(f"c{number}", base, layer, maker=tool, volumes=mounts)
+                maker.container(f"c{number}", base, top_layer, maker=tool, volumes=mounts)
         for number, anonymous in enumerate(volumes):
             maker.volume(f"v{number}", anonymous=anonymous)
         _add_debris(maker, debris)
