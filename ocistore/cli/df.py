@@ -27,6 +27,7 @@ class Account(NamedTuple):
     total: Bytes
     fates: Mapping[Fate, Bytes]
     kinds: Mapping[str, KindSum]
+    unsized: frozenset[str]
     ladder: Sequence[Rung] | None
 
 
@@ -87,7 +88,8 @@ def _accounts(store: Store, now_ns: int) -> list[Account]:
 def _account(store: Store, sizes: Sizes, place: int, root: str, ladder: Sequence[Rung] | None) -> Account:
     # Nodes belong to a store, not to one of its directories: the root's ledger names all kinds, another only its own.
     kinds = {kind: line for kind, line in sizes.kinds(place).items() if not place or line.bytes.inodes}
-    return Account(root, store.kind, sizes.total(place), sizes.fates(place), kinds, ladder)
+    unsized = frozenset(n.kind for n in store.graph.nodes if n.unsized and n.store == store.number)
+    return Account(root, store.kind, sizes.total(place), sizes.fates(place), kinds, unsized, ladder)
 
 
 def _json(account: Account) -> JSON:
@@ -103,8 +105,8 @@ def _json(account: Account) -> JSON:
             {
                 "kind": kind,
                 "count": line.nodes,
-                "bytes": bytes_json(line.bytes),
-                "unreferenced": bytes_json(line.unreferenced),
+                "bytes": None if kind in account.unsized else bytes_json(line.bytes),
+                "unreferenced": None if kind in account.unsized else bytes_json(line.unreferenced),
             }
             for kind, line in sorted(account.kinds.items(), key=lambda item: rank(item[0]))
         ],

@@ -38,10 +38,13 @@ def print_account(path: str, store: Store, account: Account) -> None:
     print()
     _print_fates(account.fates, total.allocated)
     print()
-    _print_kinds(account.kinds, total.allocated)
+    _print_kinds(account, total.allocated)
     if account.ladder is not None:
         print()
-        _print_ladder(account.ladder)
+        if store.findings.blocking:
+            print("no steps: doubt forbids them; ocistore check says why")
+        else:
+            _print_ladder(account.ladder)
 
 
 def _print_fates(fates: Mapping[Fate, Bytes], whole: int) -> None:
@@ -57,20 +60,26 @@ def _print_fates(fates: Mapping[Fate, Bytes], whole: int) -> None:
         print(paint(line, colour) if fates[fate].inodes else line)
 
 
-def _print_kinds(kinds: Mapping[str, KindSum], whole: int) -> None:
+def _print_kinds(account: Account, whole: int) -> None:
     rows = [
         (
             kind,
             f"{line.nodes:,}",
-            size(line.bytes.allocated),
-            percent(line.bytes.allocated, whole),
-            size(line.unreferenced.allocated),
+            *_amounts(line, whole, known=kind not in account.unsized),
         )
-        for kind, line in sorted(kinds.items(), key=lambda item: rank(item[0]))
+        for kind, line in sorted(account.kinds.items(), key=lambda item: rank(item[0]))
     ]
     heads = ("KIND", "COUNT", "ON DISK", "SHARE", "UNREFERENCED")
     for text in table(heads, rows, right=heads[1:]):
         print(text)
+
+
+def _amounts(line: KindSum, whole: int, *, known: bool) -> tuple[str, str, str]:
+    """On disk, its share, and how much of it nothing holds; what can't be counted is no 0."""
+    if not known:
+        return "?", "?", "?"
+    here = line.bytes.allocated
+    return size(here), percent(here, whole), size(line.unreferenced.allocated)
 
 
 def _print_ladder(ladder: Sequence[Rung]) -> None:
