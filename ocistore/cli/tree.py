@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ocistore.graph.forest import Forest
     from ocistore.graph.graph import Node
     from ocistore.stores.store import Store
+    from ocistore.usage.sizes import Sizes
 
 _USERS = 2
 _LINES = ("    ", "\u2502   ", "\u251c\u2500\u2500 ", "\u2514\u2500\u2500 ")
@@ -33,13 +34,17 @@ JSON_LEVELS = 120
 @click.option(
     "--kind", metavar="KIND", help="What to show: image, layer, record; default: what the store has of these."
 )
+@click.option("-s", "--sizes", "sized", is_flag=True, help="Add what each retains, and what builds left behind costs.")
 @now_option
 @json_option
 @verbose_option
-def command(where: Where, thing: str | None, kind: str | None, now_ns: int, as_json: bool, verbose: bool) -> int:
+def command(
+    where: Where, thing: str | None, kind: str | None, sized: bool, now_ns: int, as_json: bool, verbose: bool
+) -> int:
     """How images build on each other, layers on layers, records on records.
 
-    With THING: only what it stands on and what stands on it.  In a layout: what each name holds.
+    An image without a name shows the build step that made it, or the name that it lost.  With THING: only what it
+    stands on and what stands on it.  In a layout: what each name holds.
     """
     from ocistore.cli.answer import envelope, print_json
     from ocistore.cli.report import findings_of, status_of, tell
@@ -48,14 +53,16 @@ def command(where: Where, thing: str | None, kind: str | None, now_ns: int, as_j
     stores = where.open()
     if thing is not None and len(stores) > 1:
         raise several(where.path, [store.root for store in stores])
-    forests = [_forest(store, kind, thing) for store in stores]
+    trees = [(store, _forest(store, kind, thing), _measured(store) if sized else None) for store in stores]
     findings = findings_of(stores)
     if as_json:
-        nodes = [node for store, forest in zip(stores, forests, strict=True) for node in _json(store, forest)]
+        nodes = [node for store, forest, sizes in trees for node in _json(store, forest, sizes)]
         print_json(envelope("tree", findings, nodes=nodes))
     else:
-        for store, forest in zip(stores, forests, strict=True):
-            _print(store, forest, now_ns)
+        for store, forest, sizes in trees:
+            _print(store, forest, sizes, now_ns)
+            if thing is None and store.kind == "containers-storage":
+                _print_leftovers(store, sizes, now_ns)
         tell(findings, verbose)
     return status_of(findings)
 
@@ -85,7 +92,15 @@ def _forest(store: Store, kind: str | None, thing: str | None) -> Forest:
     return forest.around(number)
 
 
-def _json(store: Store, forest: Forest) -> list[JSON]:
+def _measured(store: Store) -> Sizes:
+    from ocistore.cli.progress import progress
+    from ocistore.usage.sizes import measure
+
+    with progress("sizes", "directories") as more:
+        return measure(store, more)
+
+
+def _json(store: Store, forest: Forest, sizes: Sizes | None) -> list[JSON]:
     """The nodes nested by `children`; null children: the node stands above with them."""
     from ocistore.cli.answer import node_json
 
@@ -95,7 +110,8 @@ def _json(store: Store, forest: Forest) -> list[JSON]:
         level = len(lasts)
         if level >= JSON_LEVELS:
             continue
-        node = node_json(store, number)
+        own, retains = (sizes.own(number), sizes.retains(number)) if sizes is not None else (None, None)
+        node = node_json(store, number, own=own, retains=retains)
         node["children"] = None if again else []
         del path[level:]
         (path[-1]["children"] if path else tops).append(node)
@@ -103,7 +119,7 @@ def _json(store: Store, forest: Forest) -> list[JSON]:
     return tops
 
 
-def _print(store: Store, forest: Forest, now_ns: int) -> None:
+def _print(store: Store, forest: Forest, sizes: Sizes | None, now_ns: int) -> None:
     from ocistore.cli.table import escape, unicode, width
 
     if store.root != ".":
@@ -114,13 +130,13 @@ def _print(store: Store, forest: Forest, now_ns: int) -> None:
         lead = "".join(blank if last else down for last in lasts[:-1])
         if lasts:
             lead += corner if lasts[-1] else branch
-        text = _label(store, number, now_ns) + (" (above)" if again and forest.children(number) else "")
+        text = _label(store, number, sizes, now_ns) + (" (above)" if again and forest.children(number) else "")
         print(lead + (text if len(lead) + len(text) <= room else text[: max(20, room - len(lead) - 3)] + "..."))
 
 
-def _label(store: Store, number: int, now_ns: int) -> str:
-    """A node as the tree shows it: id, names or <none>, state, age, note; for a layer, what stands on it."""
-    from ocistore.cli.table import WIDE, age, escape, short, width
+def _label(store: Store, number: int, sizes: Sizes | None, now_ns: int) -> str:
+    """A node as the tree shows it: id, names or <none>, state, age, size, note; for a layer, what stands on it."""
+    from ocistore.cli.table import WIDE, age, escape, maybe_size, short, width
     from ocistore.usage.select import created_ns
 
     node = store.graph.nodes[number]
@@ -135,6 +151,9 @@ def _label(store: Store, number: int, now_ns: int) -> str:
         parts.append(f"({', '.join(words)})")
     if node.created is not None:
         parts.append(age(created_ns(node), now_ns))
+    if sizes is not None:
+        retained = sizes.retains(number)
+        parts.append(f"{maybe_size(retained.allocated if retained else None)}")
     if node.note:
         parts.append(f"- {escape(node.note)}")
     if node.kind == "layer":
@@ -144,6 +163,44 @@ def _label(store: Store, number: int, now_ns: int) -> str:
         if told:
             parts.append(f"<- {', '.join(told[:_USERS])}" + (f" +{len(told) - _USERS}" if told[_USERS:] else ""))
     return " ".join(parts)
+
+
+_LEFT = (
+    ("step", "steps", "of builds with layers, kept as their cache"),
+    ("result", "results", "of build stages that other images copied from"),
+    ("image", "images", "that lost the name to a later build"),
+)
+
+
+def _print_leftovers(store: Store, sizes: Sizes | None, now_ns: int) -> None:
+    """What builds left without a name, and with sizes what that costs."""
+    from ocistore.cli.table import counted
+
+    unnamed = [n for n in store.graph.nodes if n.kind == "image" and not n.names and n.store == store.number]
+    if not unnamed:
+        return
+    stages = sum("stage" in node.traits for node in unnamed)
+    steps = sum("build-step" in node.traits for node in unnamed) - stages
+    counts = (steps, stages, len(unnamed) - steps - stages)
+    print()
+    print(f"{counted(len(unnamed), 'image')} without a name:")
+    for count, (one, more, meaning) in zip(counts, _LEFT, strict=True):
+        if count:
+            print(f"  {count} {one if count == 1 else more} {meaning}")
+    if sizes is not None:
+        _print_costs(store, sizes, now_ns)
+
+
+def _print_costs(store: Store, sizes: Sizes, now_ns: int) -> None:
+    from ocistore.cli.table import counted, maybe_size
+    from ocistore.plan.ladder import cost
+
+    for scope, meaning in (
+        ("dangling", "what podman image prune takes (--prune dangling)"),
+        ("cache", "what builds with --layers=false would not have left (--prune cache)"),
+    ):
+        freed, images = cost(store, sizes, scope, now_ns)
+        print(f"  {maybe_size(freed.allocated if freed else None)} in {counted(images, 'image')}: {meaning}")
 
 
 def _user(node: Node) -> str:

@@ -86,6 +86,22 @@ def ladder(store: Store, sizes: Sizes, now_ns: int) -> list[Rung]:
     return rungs
 
 
+def cost(store: Store, sizes: Sizes, scope: str, now_ns: int) -> tuple[Bytes | None, int]:
+    """What a scope of `--prune` alone would free, and how many images it takes; (None, 0) where doubt forbids it."""
+    if store.findings.blocking:
+        return None, 0
+    outcome = take(
+        store,
+        select(store, scope, frozenset(), now_ns),
+        unreferenced=False,
+        now_ns=now_ns,
+        grace_ns=0,
+        native=native_of(store),
+    )
+    freed = sizes.freed([removal.paths for removal in outcome.removals])
+    return freed.total, sum(1 for removal in outcome.removals if removal.kind == "image")
+
+
 def _start(store: Store) -> tuple[list[str], set[int]] | None:
     """What an engine removes by merely starting: paths and nodes."""
     numbers: set[int] = set(getattr(store.detail, "start", ()))

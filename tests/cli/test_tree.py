@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ocistore.cli.table import size
 from ocistore.graph.forest import Forest
 from ocistore.graph.graph import Graph
 from tests.cli.running import in_process, ocistore
@@ -37,7 +38,7 @@ def test_thing_shows_its_subtree_and_what_it_stands_on(bundled: Callable[[str], 
     ran = ocistore("tree", root, "demo:latest", "--json").json
     shown = [node["names"] for node in flat(ran["nodes"])]
 
-    assert [[], [], ["localhost/demo:latest"], [], ["localhost/demo:nightly"]] == shown
+    assert [[], [], [], ["localhost/demo:latest"], [], ["localhost/demo:nightly"]] == shown
 
 
 def test_layers(bundled: Callable[[str], Path]) -> None:
@@ -75,3 +76,16 @@ def test_lines_fit(bundled: Callable[[str], Path]) -> None:
     ran = in_process("tree", bundled("p03") / "root", COLUMNS="60")
 
     assert [] == [line for line in ran.lines if len(line) > 60]
+
+
+def test_sizes_say_what_builds_left_behind(bundled: Callable[[str], Path]) -> None:
+    """With -s the costs are those of the plans that the lines name."""
+    root = bundled("p01") / "root"
+    ran = in_process("tree", root, "-s", COLUMNS="100")
+
+    for scope in ("dangling", "cache"):
+        plan = ocistore("plan", root, "--prune", scope, "--json").json
+        images = sum(step["kind"] == "image" for step in plan["steps"])
+        line = next(line for line in ran.out.splitlines() if f"(--prune {scope})" in line)
+
+        assert line.strip().startswith(f"{size(plan['frees']['allocated'])} in {images} images")

@@ -49,12 +49,12 @@ def select_intermediate(store: Store, dropped: frozenset[int], now_ns: int) -> l
 
 
 def select_cache(store: Store, dropped: frozenset[int], now_ns: int) -> list[int]:
-    """The cache of builds, which is their intermediate images and the results of their stages (3.8)."""
+    """The cache of builds, which is the images that their steps left without a name (3.8)."""
     del now_ns
 
     def is_cache(number: int) -> bool:
         node = store.graph.nodes[number]
-        return node.state == "intermediate" or "stage" in node.traits
+        return node.state == "intermediate" or "build-step" in node.traits
 
     return _unused_images(store, dropped, is_cache)
 
