@@ -199,11 +199,13 @@ def start(ocistore: list[str], turns: int) -> str:
 
 
 def commit() -> str:
-    """The commit that was measured, with a mark where files differ from it."""
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"], capture_output=True, text=True, cwd=HERE
-    )
-    return done.stdout.strip() or "unknown"
+    """The commit that was measured, and whether the program's files differ from it."""
+
+    def git(*words: str) -> str:
+        return subprocess.run(["git", *words], capture_output=True, text=True, cwd=HERE.parent).stdout.strip()
+
+    changed = " with changes" if git("status", "--porcelain", "ocistore") else ""
+    return (git("rev-parse", "--short=12", "HEAD") or "unknown") + changed
 
 
 def unpack(archive: str, into: str) -> str:
