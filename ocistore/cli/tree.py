@@ -135,7 +135,7 @@ def _print(store: Store, forest: Forest, sizes: Sizes | None, now_ns: int) -> No
 
 
 def _label(store: Store, number: int, sizes: Sizes | None, now_ns: int) -> str:
-    """A node as the tree shows it: id, names or <none>, state, age, size, note; for a layer, what stands on it."""
+    """A node as the tree shows it: id, names or <none>, age, size, state, note; for a layer, what stands on it."""
     from ocistore.cli.table import WIDE, age, escape, maybe_size, short, width
     from ocistore.usage.select import created_ns
 
@@ -146,14 +146,14 @@ def _label(store: Store, number: int, sizes: Sizes | None, now_ns: int) -> str:
         more = f" +{len(node.names) - 1}" if len(node.names) > 1 and width() < WIDE else ""
         shown = node.names[:1] if more else node.names
         parts.append((escape(", ".join(shown)) or "<none>") + more)
-    words = [word for word in (node.state, *node.traits) if word]
-    if words:
-        parts.append(f"({', '.join(words)})")
     if node.created is not None:
         parts.append(age(created_ns(node), now_ns))
     if sizes is not None:
         retained = sizes.retains(number)
-        parts.append(f"{maybe_size(retained.allocated if retained else None)}")
+        parts.append(maybe_size(retained.allocated if retained else None))
+    words = [word for word in (node.state, *node.traits) if word]
+    if words:
+        parts.append(f"({', '.join(words)})")
     if node.note:
         parts.append(f"- {escape(node.note)}")
     if node.kind == "layer":
@@ -200,7 +200,8 @@ def _print_costs(store: Store, sizes: Sizes, now_ns: int) -> None:
         ("cache", "what builds with --layers=false would not have left (--prune cache)"),
     ):
         freed, images = cost(store, sizes, scope, now_ns)
-        print(f"  {maybe_size(freed.allocated if freed else None)} in {counted(images, 'image')}: {meaning}")
+        if images:
+            print(f"  {maybe_size(freed.allocated if freed else None)} in {counted(images, 'image')}: {meaning}")
 
 
 def _user(node: Node) -> str:

@@ -18,7 +18,7 @@ def test_chains_begin_at_a_root_and_end_at_the_thing(bundled: Callable[[str], Pa
 
     assert answer["fate"] == "held"
     assert chains[0] == [("image", "is an image record")]
-    assert chains[1] == [("container", "is a container record"), ("image", "is the image of")]
+    assert chains[1] == [("container", "is podman's container"), ("image", "is the image of")]
     assert {answer["node"]["kind"] + ":" + answer["node"]["id"]} == {chain[-1]["node"] for chain in answer["chains"]}
 
 

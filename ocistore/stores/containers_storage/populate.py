@@ -26,6 +26,14 @@ if TYPE_CHECKING:
 
 OWN = "."
 """Id of the node that owns the engine's own files."""
+_MAKER_ROOTS = {
+    Maker.PODMAN: "is podman's container",
+    Maker.IMAGE_VOLUME: "is the storage of a volume",
+    Maker.BUILDAH: "is buildah's working container",
+    Maker.CRIO: "is CRI-O's container",
+    Maker.LOST: "is a container that podman lost",
+    Maker.OTHER: "is a container record",
+}
 _MAKER_NOTES = {
     Maker.BUILDAH: "buildah's working container (buildah from, or a build stage)",
     Maker.CRIO: "CRI-O's container",
@@ -158,13 +166,13 @@ class _Builder:
         node.traits = (str(maker),)
         node.note = _MAKER_NOTES.get(maker, "")
         node.labels = row.labels if row else None
-        self.graph.root(number, "is a container record")
+        self.graph.root(number, _MAKER_ROOTS[maker])
         layer = self.find_layer(record.layer) if record.layer else None
         if layer is not None:
             self.graph.hold(number, layer, "is the layer of")
         image = self.find_image(record.image) if record.image else None
         if image is not None:
-            word = "is what was taken for" if maker is Maker.BUILDAH else "is the image of"
+            word = "is the base of" if maker is Maker.BUILDAH else "is the image of"
             self.graph.hold(number, image, word)
         if record.image and image is None:
             self._say("container-image-missing", f"its image {record.image} has no record", record.file, record.id)
