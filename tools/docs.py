@@ -1,16 +1,26 @@
-"""Writes the parts of the documentation that the code knows: finding codes in README.md, help texts in docs/cli.md.
+"""Writes what the code knows into the documentation: answers and finding codes in README.md, help texts in docs/cli.md.
 
 usage: python tools/docs.py [--check]
 """
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
+import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent
 COLUMNS = 100
+SCREENS = {"df": 80}
+WIDE = 112
+"""Columns of README's answers, by verb; other verbs get the wide screen."""
+NOW = "2026-11-21T08:00:00Z"
+"""The time by which README's answers judge ages; shortly after the bundled stores were made."""
+_ANSWER = re.compile(r"```\n\$ (ocistore [^\n]*)\n(.*?)```", re.DOTALL)
 
 
 def codes_table() -> str:
@@ -44,6 +54,47 @@ def cli_reference() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def answers(readme: str) -> list[tuple[str, str]]:
+    """The commands that README shows, each with the answer that stands below it."""
+    return _ANSWER.findall(readme)
+
+
+def answer(command: str, directory: Path) -> str:
+    """What a command of README prints on a terminal, run where bundled stores lie."""
+    words = shlex.split(command)[1:]
+    if words[0] != "why":
+        words += ["--now", NOW]
+    environment = {
+        "COLUMNS": str(SCREENS.get(words[0], WIDE)),
+        "NO_COLOR": "1",
+        "PYTHONIOENCODING": "utf-8",
+        "PYTHONPATH": str(TOP),
+        "PATH": os.environ.get("PATH", ""),
+    }
+    ran = subprocess.run(
+        [sys.executable, "-m", "ocistore", *words],
+        cwd=directory,
+        env=environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    return "".join(f"{line.rstrip()}\n" for line in ran.stdout.splitlines())
+
+
+def with_answers(readme: str) -> str:
+    """README.md with each command's answer as it is now; the stores are unpacked for it."""
+    from tests.unpack import unpack
+
+    with tempfile.TemporaryDirectory() as top:
+        for command, _ in answers(readme):
+            [name] = {word.split("/")[0] for word in command.split() if word.endswith("/root")}
+            if not (Path(top) / name).exists():
+                unpack(TOP / "tests" / "data" / f"{name}.tar.zst", Path(top))
+        return _ANSWER.sub(lambda m: f"```\n$ {m[1]}\n{answer(m[1], Path(top))}```", readme)
+
+
 def in_readme(readme: str) -> str:
     """README.md with the table of codes as it must be."""
     return re.sub(
@@ -64,9 +115,10 @@ def main(arguments: list[str]) -> int:
         for path in old:
             print(f"{path.relative_to(TOP)} is not what the code says; run make docs", file=sys.stderr)
         return int(bool(old))
-    for path in old:
+    made[readme] = with_answers(made[readme])
+    for path, text in made.items():
         path.parent.mkdir(exist_ok=True)
-        path.write_text(made[path])
+        path.write_text(text)
     return 0
 
 

@@ -37,6 +37,8 @@ def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None] | None
             # Imported here: most answers are there before anybody needs a bar.
             from tqdm import tqdm
 
+            # Its monitor is a thread, and the next walk could not fork beside one.
+            tqdm.monitor_interval = 0
             bar = tqdm[Any](desc=what, unit=f" {unit}", unit_scale=True, leave=False, file=sys.stderr)
         bar.total = whole
         bar.update(done - bar.n)

@@ -237,17 +237,24 @@ class DirectoryTree:
         return self._directory(head), name
 
     def _directory(self, path: str) -> int:
-        if not path:
-            return self._root
-        kept = self._open.get(path)
-        if kept is not None:
+        """The kept descriptor of a directory; those on the way are opened one by one, however many there are."""
+        missing: list[str] = []
+        descriptor = self._open.get(path) if path else self._root
+        while descriptor is None:
+            head, _, name = path.rpartition("/")
+            if name in ("", ".", ".."):
+                raise OSError(errno.EINVAL, "the path is not one below the root")
+            missing.append(path)
+            path = head
+            descriptor = self._open.get(path) if path else self._root
+        if path:
             self._open.move_to_end(path)
-            return kept
-        parent, name = self._parent(path)
-        descriptor = self._open_directory(name, parent)
-        if len(self._open) >= _KEPT_OPEN:
-            os.close(self._open.popitem(last=False)[1])
-        self._open[path] = descriptor
+        for below in reversed(missing):
+            descriptor = self._open_directory(below.rpartition("/")[2], descriptor)
+            self._open[below] = descriptor
+            if len(self._open) > _KEPT_OPEN:
+                # The one just opened is the newest, so that it stays open for the next step.
+                os.close(self._open.popitem(last=False)[1])
         return descriptor
 
     def _open_file(self, name: str, parent: int) -> int:
