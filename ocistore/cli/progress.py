@@ -39,7 +39,7 @@ def progress(what: str, unit: str) -> Iterator[Callable[[int, int], None] | None
 
             # Its monitor is a thread, and the next walk could not fork beside one.
             tqdm.monitor_interval = 0
-            bar = tqdm[Any](desc=what, unit=f" {unit}", unit_scale=True, leave=False, file=sys.stderr)
+            bar = tqdm(desc=what, total=whole, unit=f" {unit}", unit_scale=True, leave=False, file=sys.stderr)
         bar.total = whole
         bar.update(done - bar.n)
 
