@@ -92,6 +92,7 @@ CODES: dict[str, Code] = {
     "changed-while-read": Code("error", "The store changed between two looks; an engine is writing.", blocks=True),
     "leaves-root": Code("error", "A name or link leads out of the store; it is not followed.", blocks=True),
     "live-mount": Code("note", "Something is mounted below the root; it is not entered, as with du -x."),
+    "shared-extents": Code("warning", "The file system can share blocks between files, which stat doesn't see."),
     "stray-file": Code(
         "note", "A file that no engine is known to write here; it is counted as unknown and never planned."
     ),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
+from ocistore.disk.filesystem import EXTENT_SHARING, find_type
 from ocistore.disk.walk import walk
 from ocistore.usage.bytes import Bytes
 
@@ -147,6 +148,10 @@ def _grouped(links: dict[tuple[int, int], list[int]]) -> list[Group]:
 
 
 def _report(store: Store, place: Place, walked: Walked, keys: Sequence[str | None], findings: Findings) -> None:
+    kind = find_type(place.tree.path)
+    if kind in EXTENT_SHARING:
+        text = f"files on {kind} can share blocks, which are counted for each of them; less may come back than is said"
+        findings.say("shared-extents", text, path=place.prefix.rstrip("/"), root=store.root)
     for problem in walked.problems:
         path = place.prefix + problem.path
         node = keys[problem.claim] if problem.claim >= 0 else None
