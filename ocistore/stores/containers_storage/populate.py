@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from ocistore.formats.gotime import ZERO_TIME_NS, format_time
 
 from .homes import read_lowers
+from .layout import COUNTED_DRIVERS
 from .libpod import State
 from .makers import Maker, find_maker
 
@@ -95,7 +96,7 @@ class _Builder:
             node = self.graph.nodes[self.add("layer", record.id)]
             node.names = list(record.names)
             node.created = created(record.created_ns)
-            node.unsized = self.storage.driver not in ("overlay", "vfs")
+            node.unsized = self.storage.driver not in COUNTED_DRIVERS
         mapped = {layer for image in self.storage.images for layer in image.mapped_layers}
         for record in self.storage.layers.values():
             number = self.graph.find("layer", record.id, self.number)
@@ -108,6 +109,18 @@ class _Builder:
             if record.mapped or record.id in mapped:
                 self.graph.nodes[number].traits = ("mapped",)
                 self._lowers(number, record.id, record.parent)
+        self._mark_duplicates()
+
+    def _mark_duplicates(self) -> None:
+        """Layers of one content on different parents are copies of their own (1.13)."""
+        same: dict[str, list[str]] = {}
+        for record in self.storage.layers.values():
+            if record.diff_digest and not record.incomplete:
+                same.setdefault(record.diff_digest, []).append(record.id)
+        for ids in same.values():
+            for ident in ids if len(ids) > 1 else ():
+                node = self.graph.nodes[self.add("layer", ident)]
+                node.traits = (*node.traits, "duplicate")
 
     def _lowers(self, number: int, ident: str, parent: str) -> None:
         """An id-mapped layer is made on top of its template, which its record doesn't name (1.11)."""
