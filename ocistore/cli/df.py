@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import click
 
 from ocistore.cli.options import Where, examples, json_option, now_option, store_argument, verbose_option
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
+    from ocistore.cli.account import Account
     from ocistore.cli.answer import JSON
-    from ocistore.graph.graph import Fate
-    from ocistore.plan.ladder import Rung
-    from ocistore.stores.store import Store
-    from ocistore.usage.bytes import Bytes
-    from ocistore.usage.sizes import KindSum, Sizes
-
-
-class Account(NamedTuple):
-    """The ledger of one directory."""
-
-    root: str
-    kind: str
-    total: Bytes
-    fates: Mapping[Fate, Bytes]
-    kinds: Mapping[str, KindSum]
-    unsized: frozenset[str]
-    ladder: Sequence[Rung] | None
 
 
 @click.command(
@@ -47,11 +29,12 @@ def command(where: Where, now_ns: int, as_json: bool, verbose: bool) -> int:
 
     The total is what `du -x` says, and the four fates add up to it.  Each directory has its own ledger.
     """
+    from ocistore.cli.account import accounts_of
     from ocistore.cli.answer import envelope, print_json
     from ocistore.cli.report import findings_of, status_of, tell
 
     stores = where.open()
-    accounts = [(store, account) for store in stores for account in _accounts(store, now_ns)]
+    accounts = [(store, account) for store in stores for account in accounts_of(store, now_ns)]
     findings = findings_of(stores)
     if as_json:
         print_json(envelope("df", findings, stores=[_json(account) for _, account in accounts]))
@@ -64,32 +47,6 @@ def command(where: Where, now_ns: int, as_json: bool, verbose: bool) -> int:
             print_account(where.path, store, account)
         tell(findings, verbose)
     return status_of(findings)
-
-
-def _accounts(store: Store, now_ns: int) -> list[Account]:
-    """The ledgers of a store: its root's, those of its further directories, those of the stores that it reads."""
-    from ocistore.cli.progress import progress
-    from ocistore.plan.ladder import ladder
-    from ocistore.usage.sizes import measure
-
-    accounts = []
-    for each in store.all_stores():
-        with progress("sizes", "directories") as more:
-            sizes = measure(each, more)
-        # What only reads is never part of a plan.
-        rungs = ladder(each, sizes, now_ns) if each is store else None
-        for number, place in enumerate(each.places):
-            if place.ledger:
-                root = place.prefix.rstrip("/") if number else each.root
-                accounts.append(_account(each, sizes, number, root, None if number else rungs))
-    return accounts
-
-
-def _account(store: Store, sizes: Sizes, place: int, root: str, ladder: Sequence[Rung] | None) -> Account:
-    # Nodes belong to a store, not to one of its directories: the root's ledger names all kinds, another only its own.
-    kinds = {kind: line for kind, line in sizes.kinds(place).items() if not place or line.bytes.inodes}
-    unsized = frozenset(n.kind for n in store.graph.nodes if n.unsized and n.store == store.number)
-    return Account(root, store.kind, sizes.total(place), sizes.fates(place), kinds, unsized, ladder)
 
 
 def _json(account: Account) -> JSON:

@@ -10,7 +10,7 @@ from ocistore.usage.select import rank
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ocistore.cli.df import Account
+    from ocistore.cli.account import Account
     from ocistore.graph.graph import Fate
     from ocistore.plan.ladder import Rung
     from ocistore.stores.store import Store
