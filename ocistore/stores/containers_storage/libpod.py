@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, Literal
 
-from ocistore.errors import CorruptFile
-from ocistore.formats.gotime import ZERO_TIME_NS, parse_time
+from ocistore.formats.gotime import ZERO_TIME_NS
+
+from .fields import mapping, objects, text, time
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -143,28 +144,28 @@ def container_of(config: Mapping[str, Any], state: Mapping[str, Any]) -> PodmanC
     Raises:
         CorruptFile: a field has another type than podman writes.
     """
-    spec = _mapping(config, "spec")
-    named = _list(config, "namedVolumes")
+    spec = mapping(config, "spec")
+    named = objects(config, "namedVolumes")
     code = state.get("state", 0)
     return PodmanContainer(
-        id=_text(config, "id"),
-        name=_text(config, "name"),
-        pod=_text(config, "pod"),
+        id=text(config, "id"),
+        name=text(config, "name"),
+        pod=text(config, "pod"),
         state=State(code) if isinstance(code, int) and code in State._value2member_map_ else State.UNKNOWN,
-        image=_text(config, "rootfsImageID"),
-        image_name=_text(config, "rootfsImageName"),
-        rootfs=_text(config, "rootfs"),
-        created_ns=_time(config, "createdTime"),
+        image=text(config, "rootfsImageID"),
+        image_name=text(config, "rootfsImageName"),
+        rootfs=text(config, "rootfs"),
+        created_ns=time(config, "createdTime"),
         exit_code=state["exitCode"] if isinstance(state.get("exitCode"), int) else 0,
         infra=config.get("pause") is True,
         service=config.get("isService") is True,
-        autoremove=_mapping(spec, "annotations").get(AUTOREMOVE) == "TRUE",
+        autoremove=mapping(spec, "annotations").get(AUTOREMOVE) == "TRUE",
         labels=_labels(config),
-        volumes=[(_text(v, "volumeName"), _text(v, "dest")) for v in named],
+        volumes=[(text(v, "volumeName"), text(v, "dest")) for v in named],
         anonymous_mounts=[m for m in config.get("userVolumes") or [] if isinstance(m, str)],
-        image_volumes=[_text(v, "source") for v in _list(config, "ctrImageVolumes")],
-        finished_ns=_time(state, "finishedTime"),
-        started_ns=_time(state, "startedTime"),
+        image_volumes=[text(v, "source") for v in objects(config, "ctrImageVolumes")],
+        finished_ns=time(state, "finishedTime"),
+        started_ns=time(state, "startedTime"),
         depends_on={d for d in _dependencies(config) if d},
     )
 
@@ -172,18 +173,18 @@ def container_of(config: Mapping[str, Any], state: Mapping[str, Any]) -> PodmanC
 def _dependencies(config: Mapping[str, Any]) -> list[str]:
     namespaces = ("ipcNsCtr", "mountNsCtr", "netNsCtr", "pidNsCtr", "userNsCtr", "utsNsCtr", "cgroupNsCtr")
     listed = config.get("Dependencies") or []
-    return [_text(config, key) for key in namespaces] + [d for d in listed if isinstance(d, str)]
+    return [text(config, key) for key in namespaces] + [d for d in listed if isinstance(d, str)]
 
 
 def pod_of(config: Mapping[str, Any], state: Mapping[str, Any]) -> Pod:
     """A pod from its two JSON documents (2.3); the column InfraContainerID is never filled, the JSON is."""
     return Pod(
-        id=_text(config, "id"),
-        name=_text(config, "name"),
+        id=text(config, "id"),
+        name=text(config, "name"),
         labels=_labels(config),
-        infra=_text(state, "InfraContainerID"),
-        service=_text(config, "serviceContainerID"),
-        created_ns=_time(config, "created"),
+        infra=text(state, "InfraContainerID"),
+        service=text(config, "serviceContainerID"),
+        created_ns=time(config, "created"),
     )
 
 
@@ -191,54 +192,18 @@ def volume_of(config: Mapping[str, Any], state: Mapping[str, Any]) -> Volume:
     """A volume from its two JSON documents (2.3)."""
     count = state.get("mountCount")
     return Volume(
-        name=_text(config, "name"),
+        name=text(config, "name"),
         labels=_labels(config),
-        created_ns=_time(config, "createdAt"),
-        driver=_text(config, "volumeDriver") or "local",
+        created_ns=time(config, "createdAt"),
+        driver=text(config, "volumeDriver") or "local",
         anonymous=config.get("isAnon") is True,
-        options={k: v for k, v in _mapping(config, "volumeOptions").items() if isinstance(v, str)},
-        mount_point=_text(config, "mountPoint"),
-        storage_id=_text(config, "storageID"),
-        storage_image=_text(config, "storageImageID"),
+        options={k: v for k, v in mapping(config, "volumeOptions").items() if isinstance(v, str)},
+        mount_point=text(config, "mountPoint"),
+        storage_id=text(config, "storageID"),
+        storage_image=text(config, "storageImageID"),
         mount_count=count if isinstance(count, int) else 0,
     )
 
 
-def _text(document: Mapping[str, Any], key: str) -> str:
-    value = document.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise CorruptFile(f"{key} is no text")
-    return value
-
-
-def _mapping(document: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = document.get(key)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise CorruptFile(f"{key} is no object")
-    return value
-
-
-def _list(document: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    value = document.get(key)
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
-        raise CorruptFile(f"{key} is no list of objects")
-    return value
-
-
 def _labels(document: Mapping[str, Any]) -> Mapping[str, str]:
-    return {key: value for key, value in _mapping(document, "labels").items() if isinstance(value, str)}
-
-
-def _time(document: Mapping[str, Any], key: str) -> int:
-    value = document.get(key)
-    if value is None:
-        return ZERO_TIME_NS
-    if not isinstance(value, str):
-        raise CorruptFile(f"{key} is no time")
-    return parse_time(value)
+    return {key: value for key, value in mapping(document, "labels").items() if isinstance(value, str)}

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ocistore.errors import CorruptFile
-from ocistore.formats.gotime import ZERO_TIME_NS, parse_time
+
+from .fields import mapping, number, numbers, strings, text, texts, time
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -161,110 +162,51 @@ def _records(value: Any, keys: frozenset[str], make: Callable[[Mapping[str, Any]
 
 
 def _layer(entry: Mapping[str, Any]) -> LayerRecord:
-    flags = _object(entry, "flags")
+    flags = mapping(entry, "flags")
     return LayerRecord(
-        id=_text(entry, "id"),
-        names=_texts(entry, "names"),
-        parent=_text(entry, "parent"),
-        created_ns=_time(entry, "created"),
-        compressed_digest=_text(entry, "compressed-diff-digest"),
-        diff_digest=_text(entry, "diff-digest"),
-        diff_size=_number(entry, "diff-size"),
-        toc_digest=_text(entry, "toc-digest"),
-        compressed_size=_number(entry, "compressed-size"),
+        id=text(entry, "id"),
+        names=texts(entry, "names"),
+        parent=text(entry, "parent"),
+        created_ns=time(entry, "created"),
+        compressed_digest=text(entry, "compressed-diff-digest"),
+        diff_digest=text(entry, "diff-digest"),
+        diff_size=number(entry, "diff-size"),
+        toc_digest=text(entry, "toc-digest"),
+        compressed_size=number(entry, "compressed-size"),
         # Only JSON's true counts (1.3).
         incomplete=flags.get("incomplete") is True,
         mapped=bool(entry.get("uidmap") or entry.get("gidmap")),
-        big_data_names=_texts(entry, "big-data-names"),
+        big_data_names=texts(entry, "big-data-names"),
     )
 
 
 def _image(entry: Mapping[str, Any]) -> ImageRecord:
     return ImageRecord(
-        id=_text(entry, "id"),
-        digest=_text(entry, "digest"),
-        names=_texts(entry, "names"),
-        names_history=_texts(entry, "names-history"),
-        layer=_text(entry, "layer"),
-        mapped_layers=_texts(entry, "mapped-layers"),
-        big_data_names=_texts(entry, "big-data-names"),
-        big_data_sizes=_numbers(entry, "big-data-sizes"),
-        big_data_digests=_strings(entry, "big-data-digests"),
-        created_ns=_time(entry, "created"),
+        id=text(entry, "id"),
+        digest=text(entry, "digest"),
+        names=texts(entry, "names"),
+        names_history=texts(entry, "names-history"),
+        layer=text(entry, "layer"),
+        mapped_layers=texts(entry, "mapped-layers"),
+        big_data_names=texts(entry, "big-data-names"),
+        big_data_sizes=numbers(entry, "big-data-sizes"),
+        big_data_digests=strings(entry, "big-data-digests"),
+        created_ns=time(entry, "created"),
     )
 
 
 def _container(entry: Mapping[str, Any]) -> ContainerRecord:
     return ContainerRecord(
-        id=_text(entry, "id"),
-        names=_texts(entry, "names"),
-        image=_text(entry, "image"),
-        layer=_text(entry, "layer"),
-        metadata=_text(entry, "metadata"),
-        big_data_names=_texts(entry, "big-data-names"),
-        big_data_sizes=_numbers(entry, "big-data-sizes"),
-        created_ns=_time(entry, "created"),
+        id=text(entry, "id"),
+        names=texts(entry, "names"),
+        image=text(entry, "image"),
+        layer=text(entry, "layer"),
+        metadata=text(entry, "metadata"),
+        big_data_names=texts(entry, "big-data-names"),
+        big_data_sizes=numbers(entry, "big-data-sizes"),
+        created_ns=time(entry, "created"),
     )
 
 
 def _mount_count(entry: Mapping[str, Any]) -> MountCount:
-    return MountCount(_text(entry, "id"), _text(entry, "path"), _number(entry, "count"))
-
-
-def _text(entry: Mapping[str, Any], key: str) -> str:
-    value = entry.get(key)
-    if value is None:
-        return ""
-    if not isinstance(value, str):
-        raise CorruptFile(f"{key} is no text")
-    return value
-
-
-def _texts(entry: Mapping[str, Any], key: str) -> list[str]:
-    value = entry.get(key)
-    if value is None:
-        return []
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise CorruptFile(f"{key} is no list of texts")
-    return value
-
-
-def _number(entry: Mapping[str, Any], key: str) -> int:
-    value = entry.get(key)
-    if value is None:
-        return 0
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise CorruptFile(f"{key} is no whole number")
-    return value
-
-
-def _object(entry: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = entry.get(key)
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise CorruptFile(f"{key} is no object")
-    return value
-
-
-def _numbers(entry: Mapping[str, Any], key: str) -> Mapping[str, int]:
-    value = _object(entry, key)
-    if not all(isinstance(item, int) for item in value.values()):
-        raise CorruptFile(f"{key} has a value that is no number")
-    return value
-
-
-def _strings(entry: Mapping[str, Any], key: str) -> Mapping[str, str]:
-    value = _object(entry, key)
-    if not all(isinstance(item, str) for item in value.values()):
-        raise CorruptFile(f"{key} has a value that is no text")
-    return value
-
-
-def _time(entry: Mapping[str, Any], key: str) -> int:
-    value = entry.get(key)
-    if value is None:
-        return ZERO_TIME_NS
-    if not isinstance(value, str):
-        raise CorruptFile(f"{key} is no time")
-    return parse_time(value)
+    return MountCount(text(entry, "id"), text(entry, "path"), number(entry, "count"))
