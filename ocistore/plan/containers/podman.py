@@ -106,7 +106,11 @@ def rmi(call: Call) -> None:
 
 
 def _remove_podman_containers(call: Call, image: ImageRecord) -> None:
-    """What force takes of podman's own: containers of the image, infra ones with their pods, image volumes (3.5)."""
+    """What force takes of podman's own: containers of the image, infra ones with their pods, image volumes (3.5).
+
+    Raises:
+        RuleFails: others need one of the containers, and force doesn't take these (3.4).
+    """
     rows = call.rows
     for row in [r for r in rows.containers.values() if r.image == image.id]:
         if row.id not in rows.containers:
@@ -115,11 +119,9 @@ def _remove_podman_containers(call: Call, image: ImageRecord) -> None:
         if pod is not None:
             rows.remove_pod(pod, with_volumes=True, why=f"its infra container stands on image {image.id[:12]}")
             continue
-        rows.remove_with_dependents(row, force=True, with_volumes=False, why=f"stands on image {image.id[:12]}")
+        rows.remove_alone(row, f"stands on image {image.id[:12]}")
     for volume in [v for v in rows.volumes.values() if v.storage_image == image.id]:
-        for user in rows.users(volume.name):
-            rows.remove_container(user, with_volumes=False, why=f"uses volume {volume.name}")
-        rows.remove_volume(volume, f"stands on image {image.id[:12]}")
+        rows.force_volume(volume, f"stands on image {image.id[:12]}")
 
 
 def untag(call: Call) -> None:

@@ -71,8 +71,8 @@ def _repair_containers(state: State, checker: Checker, *, force: bool, rows: Row
         return
     for ident in [c for c in state.containers if c in checker.containers]:
         state.delete_container(ident, f"check: {checker.containers[ident]}")
-        if rows is not None:
-            rows.containers.pop(ident, None)
+        if rows is not None and ident in rows.containers:
+            rows.forget(rows.containers[ident])
 
 
 def _repair_layers(state: State, checker: Checker) -> None:

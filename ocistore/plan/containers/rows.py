@@ -14,10 +14,15 @@ from ocistore.stores.containers_storage.libpod import State as Status
 from .state import RuleFails
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ocistore.stores.containers_storage.libpod import Pod, Volume
 
     from .state import State
     from .versions import Rules
+
+Index = dict[str, dict[str, PodmanContainer]]
+"""Pod, volume or needed container -> its containers by id, in the database's order."""
 
 _AFTER_REBOOT = {
     Status.STOPPED: Status.EXITED,
@@ -62,6 +67,27 @@ class Rows:
         }
         self.pods: dict[str, Pod] = dict(self.database.pods)
         self.volumes: dict[str, Volume] = dict(self.database.volumes)
+        self._by_name = {row.name: row for row in self.containers.values()}
+        self._by_pod: Index = {}
+        self._by_volume: Index = {}
+        self._by_need: Index = {}
+        for row in self.containers.values():
+            for index, key in self._places(row):
+                index.setdefault(key, {})[row.id] = row
+
+    def _places(self, row: PodmanContainer) -> Iterator[tuple[Index, str]]:
+        """Where a container stands in the indexes."""
+        yield self._by_pod, row.pod
+        yield from ((self._by_volume, volume) for volume in row.volume_rows)
+        yield from ((self._by_need, needed) for needed in row.depends_on)
+
+    def forget(self, row: PodmanContainer) -> None:
+        """Takes a container's row away."""
+        del self.containers[row.id]
+        if self._by_name.get(row.name) is row:
+            del self._by_name[row.name]
+        for index, key in self._places(row):
+            index[key].pop(row.id, None)
 
     # Start -----------------------------------------------------------------------------------------------------------
 
@@ -88,9 +114,9 @@ class Rows:
 
     def find_container(self, text: str) -> PodmanContainer | None:
         """A container by exact id or name, or unique id prefix."""
-        for row in self.containers.values():
-            if text in (row.id, row.name):
-                return row
+        row = self.containers.get(text) or self._by_name.get(text)
+        if row is not None:
+            return row
         found = [row for row in self.containers.values() if text and row.id.startswith(text)]
         return found[0] if len(found) == 1 else None
 
@@ -111,16 +137,15 @@ class Rows:
 
     def dependents(self, row: PodmanContainer) -> list[PodmanContainer]:
         """The containers that need this one."""
-        return [other for other in self.containers.values() if row.id in other.depends_on and other is not row]
+        return [other for other in self._by_need.get(row.id, {}).values() if other is not row]
 
     def members(self, pod: Pod) -> list[PodmanContainer]:
         """A pod's containers, the infra container last."""
-        found = [row for row in self.containers.values() if row.pod == pod.id]
-        return sorted(found, key=lambda row: row.id == pod.infra)
+        return sorted(self._by_pod.get(pod.id, {}).values(), key=lambda row: row.id == pod.infra)
 
     def users(self, volume: str) -> list[PodmanContainer]:
         """The containers with a row for a volume, whatever their state."""
-        return [row for row in self.containers.values() if volume in row.volume_rows]
+        return list(self._by_volume.get(volume, {}).values())
 
     def pod_of_infra(self, row: PodmanContainer) -> Pod | None:
         """The pod whose infra container this is."""
@@ -138,7 +163,7 @@ class Rows:
             self.state.delete_container(row.id, why)
         else:
             self.state.record("container", row.id, (), why)
-        del self.containers[row.id]
+        self.forget(row)
         if with_volumes:
             for name in dict.fromkeys(row.volume_rows):
                 volume = self.volumes.get(name)
@@ -166,21 +191,57 @@ class Rows:
     def remove_with_dependents(self, row: PodmanContainer, *, force: bool, with_volumes: bool, why: str) -> None:
         """A container after those that need it (`rm --depend`, `rm -a`).
 
+        An infra container takes its pod, and that takes anonymous volumes with it, -v or not.
+
         Raises:
             RuleFails: one of them may not go without force.
         """
-        for other in self.dependents(row):
-            if other.id in self.containers:
-                self.remove_with_dependents(other, force=force, with_volumes=with_volumes, why=f"needs {row.name}")
-        if row.id not in self.containers:
-            return
-        pod = self.pod_of_infra(row)
-        if pod is not None:
-            # The infra container takes its pod, and that takes anonymous volumes with it, -v or not.
-            self.remove_pod(pod, with_volumes=True, why=f"its infra container {row.name} goes")
-            return
-        self.check_removable(row, force=force)
-        self.remove_container(row, with_volumes=with_volumes, why=why)
+        for other in [row] if self.pod_of_infra(row) else self._dependents_first(row):
+            if other.id not in self.containers:
+                continue
+            pod = self.pod_of_infra(other)
+            if pod is not None:
+                self.remove_pod(pod, with_volumes=True, why=f"its infra container {other.name} goes")
+                continue
+            self.check_removable(other, force=force)
+            self.remove_container(other, with_volumes=with_volumes, why=why if other is row else f"needs {row.name}")
+
+    def _dependents_first(self, row: PodmanContainer) -> list[PodmanContainer]:
+        """A container and all that need it, directly or not, each after those that need it; a cycle ends."""
+        order: list[PodmanContainer] = []
+        entered = {row.id}
+        trail = [(row, iter(self.dependents(row)))]
+        while trail:
+            current, rest = trail[-1]
+            other = next((other for other in rest if other.id not in entered), None)
+            if other is None:
+                order.append(current)
+                trail.pop()
+            else:
+                entered.add(other.id)
+                trail.append((other, iter(self.dependents(other))))
+        return order
+
+    def remove_alone(self, row: PodmanContainer, why: str) -> None:
+        """A container by force, its volumes kept: for an image or a volume that goes by force (3.5, 3.6).
+
+        Raises:
+            RuleFails: others need it.
+        """
+        dependents = self.dependents(row)
+        if dependents:
+            raise RuleFails(f"container {row.name} is needed by {dependents[0].name}", in_use=True)
+        self.remove_container(row, with_volumes=False, why=why)
+
+    def force_volume(self, volume: Volume, why: str) -> None:
+        """A volume after the containers that use it (3.6).
+
+        Raises:
+            RuleFails: others need one of them.
+        """
+        for user in self.users(volume.name):
+            self.remove_alone(user, f"uses volume {volume.name}")
+        self.remove_volume(volume, why)
 
     def check_removable(self, row: PodmanContainer, *, force: bool) -> None:
         """Raises RuleFails where a container's state forbids removal without force (3.4)."""

@@ -133,8 +133,4 @@ def _remove(rows: Rows, volume: Volume, *, force: bool) -> None:
     users = rows.users(volume.name)
     if users and not force:
         raise RuleFails(f"volume {volume.name} is used by container {users[0].name}", in_use=True)
-    for user in users:
-        if rows.dependents(user):
-            raise RuleFails(f"container {user.name} of volume {volume.name} is needed by others", in_use=True)
-        rows.remove_container(user, with_volumes=False, why=f"uses volume {volume.name}")
-    rows.remove_volume(volume, "asked for")
+    rows.force_volume(volume, "asked for")
