@@ -131,9 +131,12 @@ def parse_bool(key: str, text: str) -> bool:
 
 
 class ImageFilters:
-    """The filters of an image listing, compiled: all of them must fit; positive references are alternatives.
+    """The filters of an image listing, compiled.
 
-    Source: containers-storage 3.3 (`libimage/filters.go`).
+    From podman 5.0 all of them must fit, but positive references, which are alternatives; before, every value of one
+    key is an alternative, `label` and `label!` being one key, `since` and `after` too.
+
+    Source: containers-storage 3.3 (`libimage/filters.go applyFilters`); 4.3.1 itself in the conformance tests.
     """
 
     def __init__(self, state: State, rules: Rules, filters: Mapping[str, list[str]]) -> None:
@@ -143,8 +146,7 @@ class ImageFilters:
             RuleFails: an unknown key, a bad value, or one key with contradictory values.
         """
         self._state, self._rules = state, rules
-        self._tests: list[ImageTest] = []
-        self._references: list[ImageTest] = []
+        self._groups: dict[str, list[ImageTest]] = {}
         once: dict[str, bool | str] = {}
         for key, values in filters.items():
             plain, negated = key.removesuffix("!"), key.endswith("!")
@@ -157,18 +159,15 @@ class ImageFilters:
 
     def fits(self, image: ImageRecord) -> bool:
         """Whether an image passes; raises ListingFails as relations do."""
-        if not all(test(image) for test in self._tests):
-            return False
-        return not self._references or any(test(image) for test in self._references)
+        return all(any(test(image) for test in tests) for tests in self._groups.values())
 
     def _add(self, key: str, value: str, negated: bool) -> None:
         test = self._compile(key, value)
-        if negated:
-            self._tests.append(lambda image: not test(image))
-        elif key == "reference" and self._rules.podman_from(4, 4):
-            self._references.append(test)
+        if self._rules.podman_from(5, 0):
+            group = key if key == "reference" and not negated else str(len(self._groups))
         else:
-            self._tests.append(test)
+            group = "since" if key == "after" else key
+        self._groups.setdefault(group, []).append((lambda image: not test(image)) if negated else test)
 
     def _compile(self, key: str, value: str) -> ImageTest:
         state, rules = self._state, self._rules
