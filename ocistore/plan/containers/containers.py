@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
-from ocistore.errors import UsageError
 from ocistore.stores.containers_storage.libpod import State as Status
 from ocistore.stores.containers_storage.makers import Maker
 
-from .filters import matches_labels, matches_regex, one_until
+from .filters import matches_labels, one_until
 from .makers import maker_of
 from .state import RuleFails
 
@@ -88,33 +86,41 @@ class ContainerRemover:
         """Containers by name: podman's, or any tool's in the storage.
 
         A name that nothing has ends the command before podman's containers are touched; storage containers named
-        before it are gone by then (until 4.3: nothing is).
+        before it are gone by then (until 4.3: all that are named, and with force it is no failure).
 
         Raises:
             RuleFails: the first failure.
         """
-        early = self._rules.podman_from(4, 4)
-        if not early:
-            unknown = [name for name in names if not self._is_known(name)]
-            if unknown and not self._ignore:
-                if not self._force:
-                    raise RuleFails(f"no container {unknown[0]}")
-                return
+        old = not self._rules.podman_from(4, 4)
         chosen: list[PodmanContainer] = []
+        unknown: list[str] = []
         for name in names:
             row = self._rows.find_container(name)
             if row is not None:
                 chosen.append(row)
             elif not self._remove_storage(name) and not self._ignore:
-                raise RuleFails(f"no container {name}")
+                unknown.append(name)
+                if not old:
+                    break
+        if unknown:
+            if old and self._force:
+                return
+            raise RuleFails(f"no container {unknown[0]}")
+        if old and len({row.id for row in chosen}) < len(chosen):
+            self._failures.append(RuleFails("a container is named twice, and is gone the second time"))
         self.remove_rows(chosen)
 
     def remove_rows(self, chosen: list[PodmanContainer]) -> None:
         """Podman's containers; one's failure doesn't stop the others.
 
+        Without --depend they go in parallel: whether one that only others of them need can go is a race.  Until 4.5 it
+        is planned to stay.
+
         Raises:
             RuleFails: the first failure, after all were tried.
         """
+        if not self._depend and not self._rules.podman_from(4, 6):
+            chosen = self._without_racing(chosen)
         for row in chosen:
             try:
                 self._remove_row(row)
@@ -123,8 +129,23 @@ class ContainerRemover:
         if self._failures:
             raise self._failures[0]
 
+    def _without_racing(self, chosen: list[PodmanContainer]) -> list[PodmanContainer]:
+        """The containers that no other needs when the command begins; a note names those that may go all the same."""
+        rows = self._rows
+        needed = [row for row in chosen if rows.dependents(row) and not rows.pod_of_infra(row)]
+        for row in needed:
+            self._failures.append(RuleFails(f"container {row.name} is needed by others", in_use=True))
+        racing = [row.name for row in needed if all(other in chosen for other in rows.dependents(row))]
+        if racing:
+            rows.state.note(
+                "native-order-undefined",
+                "containers go in parallel, and whether those that need these go first is a race; they are planned to "
+                "stay: " + ", ".join(sorted(racing)),
+            )
+        return [row for row in chosen if row not in needed]
+
     def remove_all(self, chosen: list[PodmanContainer]) -> None:
-        """`rm -a`: implies --depend.
+        """`rm -a`; it implies --depend from 4.6.
 
         Until 4.5 infra containers go first and take their pods with anonymous volumes; later all go in parallel, and a
         member that goes before its infra container keeps its anonymous volumes.
@@ -132,12 +153,14 @@ class ContainerRemover:
         Raises:
             RuleFails: the first failure, after all were tried.
         """
-        self._depend = True
         rows = self._rows
         infra = [row for row in chosen if rows.pod_of_infra(row)]
         if not self._rules.podman_from(4, 6):
-            self.remove_rows(infra + [row for row in chosen if row not in infra])
+            for row in infra:
+                rows.remove_with_dependents(row, force=self._force, with_volumes=self._volumes, why="asked for")
+            self.remove_rows([row for row in chosen if row.id in rows.containers])
             return
+        self._depend = True
         racing = [
             name
             for row in chosen
@@ -152,9 +175,6 @@ class ContainerRemover:
                 + ", ".join(sorted(set(racing))),
             )
         self.remove_rows([row for row in chosen if row not in infra] + infra)
-
-    def _is_known(self, name: str) -> bool:
-        return self._rows.find_container(name) is not None or self._rows.state.find_container(name) is not None
 
     def _remove_row(self, row: PodmanContainer) -> None:
         rows = self._rows
@@ -187,104 +207,11 @@ class ContainerRemover:
         return True
 
 
-def filter_containers(rows: Rows, filters: Mapping[str, list[str]]) -> list[PodmanContainer]:
-    """The containers that `rm --filter` picks: keys by and, values of one key by or, but for labels and until (3.4).
-
-    Raises:
-        RuleFails: a filter is wrong.
-        UsageError: a filter is not simulated.
-    """
-    tests = [_rm_test(rows, key, values) for key, values in filters.items()]
-    return [row for row in rows.containers.values() if all(test(row) for test in tests)]
-
-
-_STATUS = {
-    "created": (Status.CONFIGURED,),
-    "initialized": (Status.CREATED,),
-    "exited": (Status.STOPPED, Status.EXITED),
-    "stopped": (Status.STOPPED, Status.EXITED),
-    "running": (Status.RUNNING,),
-    "paused": (Status.PAUSED,),
-    "removing": (Status.REMOVING,),
-    "stopping": (Status.STOPPING,),
-    "unknown": (Status.UNKNOWN,),
-}
-
-
-def _rm_test(rows: Rows, key: str, values: list[str]) -> ContainerTest:
-    if key == "id":
-        return lambda row: any(row.id.startswith(value) for value in values)
-    if key == "name":
-        return lambda row: matches_regex(values, row.name)
-    if key == "status":
-        unknown = [value for value in values if value not in _STATUS]
-        if unknown:
-            raise RuleFails(f"{unknown[0]} is no status")
-        wanted = {status for value in values for status in _STATUS[value]}
-        return lambda row: row.state in wanted
-    if key == "exited":
-        codes = _codes(values)
-        return lambda row: row.state in (Status.STOPPED, Status.EXITED) and row.exit_code in codes
-    if key in ("before", "since"):
-        return _relative_test(rows, key, values)
-    if key == "pod":
-        pods = {pod.id for value in values if (pod := rows.find_pod(value)) is not None}
-        return lambda row: row.pod in pods
-    if key == "volume":
-        return lambda row: any(value in pair for pair in _mounts(row) for value in values)
-    if key == "ancestor":
-        return lambda row: any(_is_ancestor(row, value) for value in values)
-    if key == "label":
-        return lambda row: matches_labels(values, row.labels)
-    if key == "label!":
-        return lambda row: not matches_labels(values, row.labels)
-    if key == "until":
-        until = one_until(values, rows.state.now_ns)
-        return lambda row: row.created_ns < until
-    if key in ("network", "health", "restart-policy", "command"):
-        raise UsageError(f"podman rm: the filter {key} is not simulated")
-    raise RuleFails(f"the filter {key} is not known")
-
-
-def _codes(values: list[str]) -> set[int]:
-    try:
-        return {int(value) for value in values}
-    except ValueError:
-        raise RuleFails(f"{values[0]} is no exit code") from None
-
-
-def _relative_test(rows: Rows, key: str, values: list[str]) -> ContainerTest:
-    times = []
-    for value in values:
-        other = rows.find_container(value)
-        if other is None:
-            raise RuleFails(f"no container {value}")
-        times.append(other.created_ns)
-    if key == "before":
-        latest = max(times)
-        return lambda row: row.created_ns < latest
-    earliest = min(times)
-    return lambda row: row.created_ns > earliest
-
-
-def _mounts(row: PodmanContainer) -> list[tuple[str, str]]:
-    return [*row.volumes, *((name, "") for name in row.volume_rows)]
-
-
-def _is_ancestor(row: PodmanContainer, value: str) -> bool:
-    if value in row.image:
-        return True
-    name = row.image_name
-    try:
-        return any(re.search(value, form) is not None for form in (name, name.removesuffix(":latest")))
-    except re.error:
-        raise RuleFails(f"malformed pattern {value!r}") from None
-
-
-def remove_pods(rows: Rows, names: list[str], *, everything: bool, ignore: bool) -> None:
+def remove_pods(rows: Rows, rules: Rules, names: list[str], *, everything: bool, ignore: bool, force: bool) -> None:
     """`podman pod rm`: all members, infra last, with their anonymous volumes.
 
-    An unknown name: nothing is done, unless it is to be ignored.
+    An unknown name: nothing is done, unless it is to be ignored, which force implies; until 4.3 force only makes it
+    no failure.
 
     Raises:
         RuleFails: an unknown name.
@@ -294,7 +221,9 @@ def remove_pods(rows: Rows, names: list[str], *, everything: bool, ignore: bool)
         pod = rows.find_pod(name)
         if pod is not None:
             chosen.append(pod)
-        elif not ignore:
+        elif force and not ignore and not rules.podman_from(4, 4):
+            return
+        elif not (ignore or force):
             raise RuleFails(f"no pod {name}")
     for pod in chosen:
         if pod.id in rows.pods:

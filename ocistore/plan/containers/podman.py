@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 from ocistore.errors import UsageError
 from ocistore.plan.options import Parsed, Spec, parse
 
-from .containers import ContainerRemover, filter_containers, prune_containers, prune_pods, remove_pods
+from .containers import ContainerRemover, prune_containers, prune_pods, remove_pods
 from .filters import split_filters
 from .images import ImageRemover, RemoveOptions, prune_images
 from .lookup import look_up_image, look_up_list
 from .repair import clear_volatile_marks, repair
+from .rm_filters import filter_containers
 from .state import RuleFails
 from .volumes import prune_volumes, remove_volumes
 
@@ -172,11 +173,11 @@ def rm(call: Call) -> None:
     )
     filters = call.filters()
     if given.flag("all"):
-        remover.remove_all(filter_containers(rows, filters))
+        remover.remove_all(filter_containers(rows, call.rules, filters))
     elif given.flag("latest"):
         remover.remove_rows(sorted(rows.containers.values(), key=lambda row: row.created_ns)[-1:])
     elif filters and not given.positional:
-        remover.remove_rows(filter_containers(rows, filters))
+        remover.remove_rows(filter_containers(rows, call.rules, filters))
     elif filters:
         raise RuleFails("--filter and names don't go together")
     else:
@@ -192,8 +193,14 @@ def pod_rm(call: Call) -> None:
     """`podman pod rm` (3.4)."""
     given = call.given
     _all_or_names(given)
-    ignore = given.flag("ignore") or given.flag("force")
-    remove_pods(call.rows, given.positional, everything=given.flag("all"), ignore=ignore)
+    remove_pods(
+        call.rows,
+        call.rules,
+        given.positional,
+        everything=given.flag("all"),
+        ignore=given.flag("ignore"),
+        force=given.flag("force"),
+    )
 
 
 def pod_prune(call: Call) -> None:
