@@ -105,9 +105,13 @@ def _rm(state: State, words: list[str]) -> None:
 
 
 def _can_open(state: State, ident: str) -> bool:
-    """A container without buildah.json is imported first, which needs a readable image, or none (3.4)."""
-    if state.storage.has_buildah_file(ident):
-        return True
+    """A container without buildah.json is imported first, which needs a readable image, or none (3.4).
+
+    One whose file is torn or of another type can't be opened at all (2.6).
+    """
+    data = state.storage.read_buildah_file(ident)
+    if data is not None:
+        return is_buildah(data)
     image = state.containers[ident].image
     if not image:
         return True

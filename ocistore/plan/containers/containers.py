@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ocistore.stores.containers_storage.libpod import Pod, PodmanContainer
 
     from .rows import Rows
+    from .state import State
     from .versions import Rules
 
     ContainerTest = Callable[[PodmanContainer], bool]
@@ -25,11 +26,14 @@ _PRUNED = (Status.STOPPED, Status.EXITED, Status.CREATED, Status.CONFIGURED)
 _PRUNE_FILTERS = ("label", "label!", "until")
 
 
-def prune_containers(rows: Rows, rules: Rules, filters: Mapping[str, list[str]]) -> None:
+def prune_containers(rows: Rows, rules: Rules, filters: Mapping[str, list[str]]) -> list[RuleFails]:
     """`podman container prune`: ended and created containers outside pods, in the database's order.
 
+    Returns:
+        The failures of those that could not go; the others went.
+
     Raises:
-        RuleFails: a filter is wrong, and nothing is done; or one could not go, after all were tried.
+        RuleFails: a filter is wrong, and nothing is done.
     """
     unknown = [key for key in filters if key not in _PRUNE_FILTERS]
     if unknown:
@@ -46,20 +50,27 @@ def prune_containers(rows: Rows, rules: Rules, filters: Mapping[str, list[str]])
             _prune_one(rows, row)
         except RuleFails as err:
             failures.append(err)
-    if failures:
-        raise failures[0]
+    return failures
 
 
 def _prune_one(rows: Rows, row: PodmanContainer) -> None:
     if row.id not in rows.containers:
         return
-    if row.id not in rows.state.containers and not row.rootfs:
-        # Its size can't be told, and so it isn't removed (Part 4, class 11).
+    if not row.rootfs and not _has_size(rows.state, row.id):
+        # Its size is asked for first, and where that fails it isn't removed (3.4; Part 4, class 11).
         raise RuleFails(f"container {row.name} has no storage")
     dependents = rows.dependents(row)
     if dependents:
         raise RuleFails(f"container {row.name} is needed by {dependents[0].name}", in_use=True)
     rows.remove_container(row, with_volumes=False, why=f"is {row.state.word}, outside a pod")
+
+
+def _has_size(state: State, ident: str) -> bool:
+    """Whether a container has a record, and its layer a record and a directory."""
+    record = state.containers.get(ident)
+    if record is None or record.layer not in state.layers:
+        return False
+    return state.storage.layer_directory(record.layer) is not None
 
 
 def _prune_test(rows: Rows, rules: Rules, key: str, values: list[str]) -> ContainerTest:
@@ -161,10 +172,11 @@ class ContainerRemover:
             self.remove_rows([row for row in chosen if row.id in rows.containers])
             return
         self._depend = True
+        taken = {row.pod for row in infra}
         racing = [
             name
             for row in chosen
-            if row.pod and rows.pods.get(row.pod) and rows.pods[row.pod].infra
+            if row.pod in taken
             for name in row.volume_rows
             if (volume := rows.volumes.get(name)) is not None and volume.anonymous
         ]

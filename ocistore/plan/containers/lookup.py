@@ -73,12 +73,23 @@ def _find(state: State, rules: Rules, text: str) -> tuple[ImageRecord, str] | No
 
 def candidates(text: str) -> list[str]:
     """The full names that a typed name may stand for, without any configuration of registries."""
-    with_tag = text if _TAG.fullmatch(text.rpartition("/")[2]) else f"{text}:latest"
     if not is_short(text):
-        return [with_tag]
-    found = [f"localhost/{with_tag}"]
-    found.append(f"docker.io/{with_tag}" if "/" in text else f"docker.io/library/{with_tag}")
-    return found
+        return [_full(text)]
+    return [_full(f"localhost/{text}"), _full(f"docker.io/{text}")]
+
+
+def normalize(text: str) -> str:
+    """The full name that a name to be taken off means: a short one is a local one (`libimage NormalizeName`)."""
+    return _full(f"localhost/{text}" if is_short(text) else text)
+
+
+def _full(name: str) -> str:
+    """A name with a registry as records spell it: with a tag, and on docker.io with `library/` where no owner is."""
+    registry, _, path = name.partition("/")
+    if registry in ("docker.io", "index.docker.io"):
+        registry, path = "docker.io", path if "/" in path else f"library/{path}"
+    tagged = "@" in path or _TAG.fullmatch(path.rpartition("/")[2])
+    return f"{registry}/{path}" + ("" if tagged else ":latest")
 
 
 def is_short(text: str) -> bool:
@@ -90,15 +101,20 @@ def is_short(text: str) -> bool:
 def _find_by_repository_digest(state: State, rules: Rules, text: str) -> tuple[ImageRecord, str] | None:
     """NAME[:tag]@sha256:D: the tag is dropped; until 4.5 the name isn't looked at."""
     name, _, digest = text.partition("@")
-    base, _, last = name.rpartition("/")
-    tagged = _TAG.fullmatch(last)
-    repository = (f"{base}/" if base else "") + (tagged.group(1) if tagged else last)
-    wanted = {candidate.rpartition(":")[0] for candidate in candidates(repository)}
-    for image in state.all_images():
-        if digest not in image.digests:
-            continue
-        if not rules.podman_from(4, 6) or any(repository_of(n) in wanted for n in image.names):
-            return image, f"{repository}@{digest}"
+    repository = repository_of(name)
+    wanted = [repository_of(candidate) for candidate in candidates(repository)]
+    bearing = [image for image in state.all_images() if digest in image.digests]
+    if not rules.podman_from(4, 6):
+        return (bearing[0], f"{wanted[0]}@{digest}") if bearing else None
+    for image in bearing:
+        here = {repository_of(n) for n in image.names}
+        for one in wanted:
+            if one in here:
+                return image, f"{one}@{digest}"
+    for image in bearing if is_short(repository) else ():
+        for bare in map(repository_of, image.names):
+            if _ends_in(bare, repository):
+                return image, f"{bare}@{digest}"
     return None
 
 
@@ -113,10 +129,13 @@ def _find_fuzzy(state: State, text: str) -> tuple[ImageRecord, str] | None:
     for image in state.all_images():
         for name in image.names:
             here = repository_of(name)
-            fits = here == repository or here.endswith("/" + repository)
-            if fits and name.removeprefix(here) == f":{tag}":
+            if _ends_in(here, repository) and name.removeprefix(here) == f":{tag}":
                 return image, name
     return None
+
+
+def _ends_in(repository: str, typed: str) -> bool:
+    return repository == typed or repository.endswith("/" + typed)
 
 
 def repository_of(name: str) -> str:

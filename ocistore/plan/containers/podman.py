@@ -11,7 +11,7 @@ from ocistore.plan.options import Parsed, Spec, parse
 from .containers import ContainerRemover, prune_containers, prune_pods, remove_pods
 from .filters import split_filters
 from .images import ImageRemover, RemoveOptions, prune_images
-from .lookup import look_up_image, look_up_list
+from .lookup import look_up_image, look_up_list, normalize
 from .repair import clear_volatile_marks, repair
 from .rm_filters import filter_containers
 from .state import RuleFails
@@ -134,16 +134,10 @@ def untag(call: Call) -> None:
     if image.readonly:
         raise RuleFails(f"image {image.id[:12]} is in a read-only store")
     for name in names or list(image.names):
-        full = next((n for n in image.names if n == name or n in _full_names(name)), None)
-        if full is None:
+        full = name if name in image.names else normalize(name)
+        if full not in image.names:
             raise RuleFails(f"{name}: not a name of image {image.id[:12]}")
         call.state.untag(image, full)
-
-
-def _full_names(name: str) -> list[str]:
-    from .lookup import candidates
-
-    return candidates(name)
 
 
 def manifest_rm(call: Call) -> None:
@@ -186,7 +180,7 @@ def rm(call: Call) -> None:
 
 def container_prune(call: Call) -> None:
     """`podman container prune` (3.4)."""
-    prune_containers(call.rows, call.rules, call.filters())
+    _raise_first(prune_containers(call.rows, call.rules, call.filters()))
 
 
 def pod_rm(call: Call) -> None:
@@ -215,6 +209,10 @@ def volume_prune(call: Call) -> None:
         if not call.rules.podman_from(6, 0):
             raise RuleFails("the option --all does not exist before podman 6")
         filters["all"] = ["true"]
+    if call.given.flag("dry-run"):
+        if not call.rules.podman_from(6, 0):
+            raise RuleFails("the option --dry-run does not exist before podman 6")
+        return
     prune_volumes(call.rows, call.rules, filters)
 
 
@@ -246,16 +244,17 @@ def system_prune(call: Call) -> None:
 
 
 def _prune_until_nothing(call: Call, filters: Mapping[str, list[str]]) -> RuleFails | None:
-    """The rounds of a system prune; a container's failure is told at the end, any other aborts."""
-    failure: RuleFails | None = None
+    """The rounds of a system prune; a container's failure is told at the end, any other aborts.
+
+    Raises:
+        RuleFails: an image or a volume can't go, or a filter is wrong: the containers' turn, after the pods', finds it.
+    """
+    failures: list[RuleFails] = []
     once = {key: values[:1] for key, values in filters.items()}
     found = True
     while found:
         found = prune_pods(call.rows)
-        try:
-            prune_containers(call.rows, call.rules, filters)
-        except RuleFails as err:
-            failure = failure or err
+        failures += prune_containers(call.rows, call.rules, filters)
         before = len(call.state.images)
         prune_images(call.state, call.rules, once, everything=call.given.flag("all"), external=False)
         found = len(call.state.images) < before or found
@@ -264,7 +263,7 @@ def _prune_until_nothing(call: Call, filters: Mapping[str, list[str]]) -> RuleFa
             if call.rules.podman_from(6, 0) and not volume_filters:
                 volume_filters = {"all": ["true"]}
             found = prune_volumes(call.rows, call.rules, volume_filters) or found
-    return failure
+    return failures[0] if failures else None
 
 
 def _collect_garbage(call: Call) -> None:
@@ -339,7 +338,7 @@ def _build_verbs() -> dict[str, Verb]:
             _verb("container prune", container_prune, _FORCE, _FILTER, most=0),
             _verb("pod rm", pod_rm, pod, _TIME),
             _verb("pod prune", pod_prune, _FORCE, most=0),
-            _verb("volume prune", volume_prune, volume, _FILTER, most=0),
+            _verb("volume prune", volume_prune, {**volume, "dry-run": ()}, _FILTER, most=0),
             _verb("volume rm", volume_rm, volume, _TIME),
             _verb("system prune", system_prune, system, _FILTER, most=0),
             _verb("system check", system_check, check, {"max": ("m",)}, most=0, since=(5, 2)),

@@ -12,8 +12,6 @@ from ocistore.stores.containers_storage.layout import big_data_file, is_safe_nam
 from .state import RuleFails
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from ocistore.stores.containers_storage.records import ContainerRecord, ImageRecord
 
     from .rows import Rows
@@ -77,11 +75,8 @@ def _repair_containers(state: State, checker: Checker, *, force: bool, rows: Row
 
 def _repair_layers(state: State, checker: Checker) -> None:
     """Known layers before unaccounted ones, deeper chains first; what has children or users stays."""
-
-    def depth(ident: str) -> int:
-        return sum(1 for _ in state.storage.ancestors(ident))
-
-    for ident in sorted(checker.layers, key=lambda i: (-depth(i), i)):
+    depths = _depths(state)
+    for ident in sorted(checker.layers, key=lambda i: (-depths[i], i)):
         if ident not in state.layers:
             continue
         try:
@@ -91,6 +86,21 @@ def _repair_layers(state: State, checker: Checker) -> None:
     for ident in checker.unaccounted:
         # The driver removes it; its tar-split stays.
         state.drop_unaccounted(ident, with_files=False)
+
+
+def _depths(state: State) -> dict[str, int]:
+    """How many layers each layer's chain has."""
+    depths: dict[str, int] = {}
+    for ident in state.storage.layers:
+        chain: list[str] = []
+        below = 0
+        for layer in state.storage.ancestors(ident):
+            if layer in depths:
+                below = depths[layer]
+                break
+            chain.append(layer)
+        depths.update((layer, below + above) for above, layer in enumerate(reversed(chain), 1))
+    return depths
 
 
 def clear_volatile_marks(state: State) -> None:
@@ -126,6 +136,7 @@ class Checker:
         self.images: dict[str, str] = {}
         self.containers: dict[str, str] = {}
         self._broken: dict[str, str] = {}
+        self._known = {image.id for image in state.all_images()}
 
     def check(self, *, digests: bool, contents: bool) -> None:
         """Runs the checks in their order (a) to (g)."""
@@ -214,13 +225,12 @@ class Checker:
             size = self._size(0, f"{base}/{name}") if is_safe_name(name) else None
             if size is None:
                 return f"data item {key} is missing"
-        known = {image.id for image in self._state.all_images()}
-        if container.image and container.image not in known:
+            if size != container.big_data_sizes.get(key, size):
+                return f"data item {key} has another size than recorded"
+        if container.image and container.image not in self._known:
             return "its image is missing"
         if container.image in self.images:
             return f"image {container.image[:12]}: {self.images[container.image]}"
-        if container.layer in self._broken:
-            return f"layer {container.layer[:12]}: {self._broken[container.layer]}"
         return ""
 
     def _unreferenced(self) -> None:
@@ -229,7 +239,10 @@ class Checker:
         reached: set[str] = set()
         for image in state.all_images():
             for top in (image.layer, *image.mapped_layers):
-                reached.update(_chain(state, top))
+                for ident in state.storage.ancestors(top):
+                    if ident in reached:
+                        break
+                    reached.add(ident)
         reached.update(container.layer for container in state.containers.values())
         limit = state.now_ns - self._max_age_ns
         for ident, record in state.layers.items():
@@ -242,7 +255,3 @@ class Checker:
             return self._state.storage.places[place].tree.stat(path).st_size
         except OcistoreError:
             return None
-
-
-def _chain(state: State, top: str) -> Iterable[str]:
-    return state.storage.ancestors(top) if top else ()

@@ -9,6 +9,7 @@ from ocistore.plan.options import parse
 
 from . import podman
 from .buildah import run_buildah
+from .makers import judge_by
 from .rows import Rows, choose_database
 from .state import RuleFails, State
 from .storage_cli import run_storage
@@ -68,7 +69,9 @@ class StorageSession:
         name, verb, rest = podman.read_verb(podman.read_globals(words))
         given = parse(rest, verb.spec)
         if self._rows is None:
-            self._rows = Rows(self.state, choose_database(self.state, rules))
+            database = choose_database(self.state, rules)
+            judge_by(self.state, database)
+            self._rows = Rows(self.state, database)
             self._rows.refresh(rules)
         podman.check_versions(name, verb, rules, given)
         verb.run(podman.Call(self.state, self._rows, rules, given))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from itertools import groupby
 from typing import TYPE_CHECKING, TypeVar
 
 from ocistore.findings import CODES, Finding
@@ -17,6 +18,7 @@ from ocistore.stores.containers_storage.relations import ImageTree
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ocistore.stores.containers_storage.makers import Maker
     from ocistore.stores.containers_storage.records import ContainerRecord, ImageKey, ImageRecord, LayerRecord
     from ocistore.stores.containers_storage.storage import Storage
     from ocistore.stores.store import Store
@@ -45,6 +47,7 @@ class State:
         images: records in the order of look-up, by key; copies, whose names change.
         layers: of the writable layer store, without incomplete ones: any command's start removes these (3.0).
         containers: storage records by id.
+        makers: who made a container, by id.
         tree: relations of images, kept up to date.
         outcome: what the present command did.
     """
@@ -60,7 +63,9 @@ class State:
         self.readonly_images: list[ImageRecord] = list(self.storage.readonly_images)
         self.layers: dict[str, LayerRecord] = {k: r for k, r in self.storage.layers.items() if not r.incomplete}
         self.containers: dict[str, ContainerRecord] = dict(self.storage.containers)
+        self.makers: dict[str, Maker] = dict(self.storage.makers)
         self._swept: set[str] = set()
+        self._noted: set[Finding] = set()
         self._silent = 0
         self._children: dict[str, set[str]] = {}
         for layer in self.layers.values():
@@ -68,6 +73,8 @@ class State:
         self._tops: dict[int, Counter[str]] = {}
         for image in self.images.values():
             self._tops.setdefault(image.place, Counter()).update((image.layer, *image.mapped_layers))
+        self._top_users = Counter((image.place, image.layer) for image in self.images.values())
+        self._layer_users = Counter(container.layer for container in self.containers.values())
         self._records: dict[str, list[ImageRecord]] = {}
         self._mapped: dict[str, list[ImageRecord]] = {}
         for image in self.images.values():
@@ -104,6 +111,7 @@ class State:
     def begin(self) -> Outcome:
         """A fresh outcome for the next command."""
         self.outcome = Outcome()
+        self._noted = set()
         return self.outcome
 
     def silence(self) -> None:
@@ -124,7 +132,8 @@ class State:
     def note(self, code: str, text: str, node: str | None = None, path: str = "") -> None:
         """Adds a finding to the present command's outcome."""
         finding = Finding(code, CODES[code].severity, self.store.root, path, node, text)
-        if finding not in self.outcome.findings:
+        if finding not in self._noted:
+            self._noted.add(finding)
             self.outcome.findings.append(finding)
 
     # Primitives ------------------------------------------------------------------------------------------------------
@@ -143,14 +152,18 @@ class State:
 
         Source: containers-storage 3.0 (`storage/store.go DeleteImage`).
         """
-        users = self._by_image.get(image.id)
-        if users:
-            raise RuleFails(f"image {image.id[:12]} is used by container {users[0].id[:12]}", in_use=True)
+        self.check_unused(image)
         doomed: list[str] = []
         for record in list(self._records.get(image.id, ())):
             doomed.extend(layer for layer in self._drop_image(record, why) if layer not in doomed)
         for layer in doomed:
             self.drop_layer(layer, f"only image {image.id[:12]} needed it")
+
+    def check_unused(self, image: ImageRecord) -> None:
+        """Raises RuleFails where a container's record names the image."""
+        users = self._by_image.get(image.id)
+        if users:
+            raise RuleFails(f"image {image.id[:12]} is used by container {users[0].id[:12]}", in_use=True)
 
     def _drop_image(self, image: ImageRecord, why: str) -> list[str]:
         tops = self._tops[image.place]
@@ -184,6 +197,7 @@ class State:
         if self._tree is not None:
             self._tree.remove_image(image)
         self._records[image.id].remove(image)
+        self._top_users[image.place, image.layer] -= 1
         del self.images[image.key]
 
     def drop_layer(self, ident: str, why: str) -> None:
@@ -212,10 +226,9 @@ class State:
             raise RuleFails(f"layer {ident[:12]} is not known")
         if self._children.get(ident):
             raise RuleFails(f"layer {ident[:12]} has children", in_use=True)
-        primary = self.primary_place
-        if any(image.layer == ident and image.place == primary for image in self.images.values()):
+        if self._top_users[self.primary_place, ident] > 0:
             raise RuleFails(f"layer {ident[:12]} is the top layer of an image", in_use=True)
-        if any(container.layer == ident for container in self.containers.values()):
+        if self._layer_users[ident] > 0:
             raise RuleFails(f"layer {ident[:12]} is a container's", in_use=True)
         self.drop_layer(ident, why)
 
@@ -224,11 +237,18 @@ class State:
         """Index of the place whose image store is the primary one: the split one where there is one (1.2)."""
         return self.storage.imagestore if self.storage.imagestore is not None else 0
 
-    def delete_container(self, ident: str, why: str) -> None:
-        """DeleteContainer: its layer if that has a record, its directories, its record; no question (3.0)."""
+    def delete_container(self, ident: str, why: str, paths: tuple[str, ...] | None = None) -> None:
+        """DeleteContainer: its layer if that has a record, its directories, its record; no question (3.0).
+
+        Args:
+            ident: which.
+            why: the reason.
+            paths: what goes of its directories, if not all of them.
+        """
         container = self.containers.pop(ident)
         self._by_image[container.image].remove(container)
-        self.record("container", ident, self.storage.container_paths(ident), why)
+        self._layer_users[container.layer] -= 1
+        self.record("container", ident, self.storage.container_paths(ident) if paths is None else paths, why)
         if container.layer in self.layers:
             self.drop_layer(container.layer, f"is the layer of container {ident[:12]}")
 
@@ -241,19 +261,21 @@ class State:
         """
         storage, driver = self.storage, self.storage.driver
         for ident in sorted(storage.container_dirs.get(0, set()) - self.containers.keys()):
-            self._sweep(f"{driver}-containers/{ident}", ident, "a container's directory without a record")
+            if is_hex_id(ident):
+                self._sweep(f"{driver}-containers/{ident}", "a container's directory without a record")
         primary = self.primary_place
         ids = {image.id for image in self.images.values() if image.place == primary}
         for ident in sorted(storage.image_dirs.get(primary, set()) - ids):
-            spelled = storage.spelled(primary, f"{driver}-images/{ident}")
-            self._sweep(spelled, ident, "an image's directory without a record")
+            if is_hex_id(ident):
+                spelled = storage.spelled(primary, f"{driver}-images/{ident}")
+                self._sweep(spelled, "an image's directory without a record")
         for ident in self.unaccounted_layers(knows_tempdirs=knows_tempdirs):
             self.drop_unaccounted(ident, with_files=True)
         if sweeps_layer_files:
             for name in sorted(storage.layer_files):
                 ident = name.removesuffix(".tar-split.gz")
                 if is_hex_id(ident) and ident not in self.storage.layers:
-                    self._sweep(f"{driver}-layers/{name}", ident, "a layer's file without a record")
+                    self._sweep(f"{driver}-layers/{name}", "a layer's file without a record")
 
     def unaccounted_layers(self, *, knows_tempdirs: bool) -> list[str]:
         """Names that the driver lists as layers and no record names (1.5, 1.6 ListLayers); zfs can't list."""
@@ -287,10 +309,10 @@ class State:
             base = f"{self.storage.driver}-layers"
             for name in (f"{ident}.tar-split.gz", ident):
                 if name in self.storage.layer_files:
-                    self._sweep(f"{base}/{name}", ident, "a layer's file without a record")
+                    self._sweep(f"{base}/{name}", "a layer's file without a record")
 
-    def _sweep(self, path: str, ident: str, why: str) -> None:
-        if not is_hex_id(ident) or path in self._swept:
+    def _sweep(self, path: str, why: str) -> None:
+        if path in self._swept:
             return
         self._swept.add(path)
         self.record("debris", path, (path,), why, self._debris(path))
@@ -301,8 +323,9 @@ class State:
     # Look-up ---------------------------------------------------------------------------------------------------------
 
     def find_image(self, text: str) -> ImageRecord | None:
-        """An image by exact id, exact name or unique id prefix (3.0 Lookup)."""
-        return _lookup(text, self.all_images())
+        """An image by exact id, exact name or unique id prefix, one image store after the other (3.0 Lookup)."""
+        stores = groupby(self.all_images(), key=lambda image: (image.store, image.place))
+        return next((found for _, images in stores if (found := _lookup(text, list(images)))), None)
 
     def find_container(self, text: str) -> ContainerRecord | None:
         """A container record by exact id, exact name or unique id prefix."""

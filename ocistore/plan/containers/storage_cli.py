@@ -13,6 +13,8 @@ from .state import RuleFails
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ocistore.stores.containers_storage.records import ImageRecord
+
     from .state import State
     from .versions import Rules
 
@@ -52,10 +54,7 @@ def run_storage(state: State, rules: Rules, argv: list[str]) -> None:
     elif verb == "check":
         _check(state, rules, rest)
     elif verb in _DELETES:
-        spec = Spec(
-            {"json": ("j",), "test": ("t",)}, command=f"containers-storage {verb}", at_least=1, single_dash=True
-        )
-        _each(parse(rest, spec).positional, lambda name: _DELETES[verb](state, name))
+        _delete_each(state, verb, rest)
     else:
         raise UsageError(f"containers-storage {verb}: this command is not simulated")
 
@@ -78,6 +77,17 @@ def _check(state: State, rules: Rules, words: list[str]) -> None:
     )
 
 
+def _delete_each(state: State, verb: str, words: list[str]) -> None:
+    delete = _DELETES[verb]
+    flags: dict[str, tuple[str, ...]] = {"json": ("j",)}
+    if delete is _delete_image:
+        flags["test"] = ("t",)
+    given = parse(words, Spec(flags, command=f"containers-storage {verb}", at_least=1, single_dash=True))
+    if "test" in flags and given.flag("test"):
+        delete = _test_image
+    _each(given.positional, lambda name: delete(state, name))
+
+
 def _each(names: list[str], delete: Callable[[str], None]) -> None:
     """Every argument is tried; one that fails doesn't stop the others."""
     failures: list[RuleFails] = []
@@ -90,11 +100,20 @@ def _each(names: list[str], delete: Callable[[str], None]) -> None:
         raise failures[0]
 
 
-def _delete_image(state: State, name: str) -> None:
+def _find_image(state: State, name: str) -> ImageRecord:
     image = state.find_image(name)
     if image is None or image.readonly:
         raise RuleFails(f"{name}: image not known")
-    state.delete_image(image, "asked for")
+    return image
+
+
+def _delete_image(state: State, name: str) -> None:
+    state.delete_image(_find_image(state, name), "asked for")
+
+
+def _test_image(state: State, name: str) -> None:
+    """`delete-image -t`: says what would go, and takes nothing."""
+    state.check_unused(_find_image(state, name))
 
 
 def _delete_layer(state: State, name: str) -> None:
@@ -112,10 +131,13 @@ def _delete_container(state: State, name: str) -> None:
 
 
 def _delete(state: State, name: str) -> None:
-    """`delete`: a container, else an image's record only, else a layer; no question is asked (3.0)."""
+    """`delete`: a container, else an image's record only, else a layer; no question is asked (3.0).
+
+    Of a container's directory in the runroot only `userdata` goes.
+    """
     container = state.find_container(name)
     if container is not None:
-        state.delete_container(container.id, "asked for")
+        state.delete_container(container.id, "asked for", state.storage.userdata_paths(container.id))
         return
     image = state.find_image(name)
     if image is not None and not image.readonly:
@@ -130,7 +152,10 @@ def _delete(state: State, name: str) -> None:
 
 _DELETES: dict[str, Callable[[State, str], None]] = {
     "delete-image": _delete_image,
+    "deleteimage": _delete_image,
     "delete-layer": _delete_layer,
+    "deletelayer": _delete_layer,
     "delete-container": _delete_container,
+    "deletecontainer": _delete_container,
     "delete": _delete,
 }

@@ -9,9 +9,8 @@ from ocistore.errors import CorruptFile, OcistoreError
 from ocistore.formats import strict_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Container
 
-    from .libpod import Libpod
     from .records import ContainerRecord
 
 BUILDAH_TYPE = "buildah 0.0.1"
@@ -37,20 +36,23 @@ _LOST_KEYS = {"image-name", "image-id", "name", "created-at"}
 
 
 def find_maker(
-    record: ContainerRecord, databases: Iterable[Libpod], read_buildah: Callable[[str], bytes | None]
+    record: ContainerRecord,
+    rows: Container[str],
+    volume_storages: Container[str],
+    read_buildah: Callable[[str], bytes | None],
 ) -> Maker:
     """Who made a container, by the first rule of 2.6 that fits.
 
     Args:
         record: the storage record.
-        databases: podman's, all that there are.
+        rows: ids of podman's containers.
+        volume_storages: ids of containers that volumes of the image driver made for themselves.
         read_buildah: bytes of `userdata/buildah.json` of a container, None if there is none.
     """
-    for database in databases:
-        if record.id in database.containers:
-            return Maker.PODMAN
-        if any(volume.storage_id == record.id for volume in database.volumes.values()):
-            return Maker.IMAGE_VOLUME
+    if record.id in rows:
+        return Maker.PODMAN
+    if record.id in volume_storages:
+        return Maker.IMAGE_VOLUME
     if is_buildah(read_buildah(record.id)):
         return Maker.BUILDAH
     keys = _metadata_keys(record)

@@ -159,8 +159,9 @@ class _Builder:
         rows = {
             ident: row for database in reversed(self.storage.databases) for ident, row in database.containers.items()
         }
+        keepers = {v.storage_id for database in self.storage.databases for v in database.volumes.values()}
         for record in self.storage.containers.values():
-            maker = find_maker(record, self.storage.databases, self.storage.read_buildah_file)
+            maker = find_maker(record, rows, keepers, self.storage.read_buildah_file)
             self.storage.makers[record.id] = maker
             self._container(record, maker, rows.get(record.id))
         for row in rows.values():

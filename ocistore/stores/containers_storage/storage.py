@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -181,6 +182,17 @@ class Storage:
         return tuple(
             self.spelled(place, f"{base}/{ident}") for place, names in self.container_dirs.items() if ident in names
         )
+
+    def userdata_paths(self, ident: str) -> tuple[str, ...]:
+        """A container's directory in the graphroot, and only `userdata` of that in the runroot (3.0 Delete)."""
+        graphroot = self.spelled(GRAPHROOT, f"{self.driver}-containers/{ident}")
+        found = [path for path in self.container_paths(ident) if path == graphroot]
+        if self.runroot is not None and ident in self.container_dirs.get(self.runroot, ()):
+            inside = f"{self.driver}-containers/{ident}/userdata"
+            with contextlib.suppress(OcistoreError):
+                self.places[self.runroot].tree.stat(inside)
+                found.append(self.spelled(self.runroot, inside))
+        return tuple(found)
 
     def volume_paths(self, name: str) -> tuple[str, ...]:
         """A volume's directory, if it is there."""
