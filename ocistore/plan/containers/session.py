@@ -54,9 +54,9 @@ class StorageSession:
         tool = argv[0]
         try:
             if tool == "podman":
-                self._podman(argv[1:], rules_of("podman", version))
+                self._podman(argv[1:], self._follow("podman", version))
             elif tool == "buildah":
-                run_buildah(self.state, rules_of("buildah", version), argv[1:])
+                run_buildah(self.state, self._follow("buildah", version), argv[1:])
             elif tool == "containers-storage":
                 run_storage(self.state, rules_of("containers-storage", version), argv[1:])
             else:
@@ -64,6 +64,12 @@ class StorageSession:
         except RuleFails as err:
             outcome.failure = err.sentence
         return outcome
+
+    def _follow(self, tool: str, version: str | None) -> Rules:
+        """The rules of a version; relations of images are judged by them from here on (2.10, 4.3.1 itself)."""
+        rules = rules_of(tool, version)
+        self.state.lists_fail = not rules.podman_from(4, 8)
+        return rules
 
     def _podman(self, words: list[str], rules: Rules) -> None:
         name, verb, rest = podman.read_verb(podman.read_globals(words))

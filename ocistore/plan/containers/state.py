@@ -49,6 +49,7 @@ class State:
         containers: storage records by id.
         makers: who made a container, by id.
         tree: relations of images, kept up to date.
+        lists_fail: see `ImageTree`; by the version of the present command.
         outcome: what the present command did.
     """
 
@@ -85,6 +86,7 @@ class State:
         for container in self.containers.values():
             self._by_image.setdefault(container.image, []).append(container)
         self._tree: ImageTree | None = None
+        self.lists_fail = False
 
     @property
     def tree(self) -> ImageTree:
@@ -92,6 +94,7 @@ class State:
         if self._tree is None:
             layers = [*self.layers.values(), *self.storage.readonly_layers.values()]
             self._tree = ImageTree(layers, self.all_images(), self.storage.data)
+        self._tree.lists_fail = self.lists_fail
         return self._tree
 
     def all_images(self) -> list[ImageRecord]:

@@ -33,7 +33,13 @@ class ImageTree:
 
     Images and layers are those of all stores in order: the primary one, then the additional ones.  Mapped layers
     don't count; a container's layer is a node without images.
+
+    Attributes:
+        lists_fail: as before podman 4.8: relations of an image without layers are looked for among manifest lists,
+            too, and these have no configuration.
     """
+
+    lists_fail = False
 
     def __init__(self, layers: Iterable[LayerRecord], images: Iterable[ImageRecord], data: BigData) -> None:
         """Builds the tree; an image whose top layer has no record is on no node."""
@@ -161,7 +167,7 @@ class ImageTree:
         yield from self._by_top.get(self._layer_parent.get(image.layer, ""), ())
 
     def _empty_images(self) -> Iterator[ImageRecord]:
-        return (image for image in self._empty if not self._data.is_list(image))
+        return (image for image in self._empty if self.lists_fail or not self._data.is_list(image))
 
     def _is_child(self, parent: ImageConfig, candidate: ImageRecord) -> bool:
         config = self._data.config(candidate)
