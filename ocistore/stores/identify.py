@@ -7,6 +7,7 @@ import stat
 from typing import TYPE_CHECKING, Literal, NamedTuple, get_args
 
 from ocistore.errors import UnreadableFile
+from ocistore.stores.shared.drivers import DRIVERS, find_drivers
 
 if TYPE_CHECKING:
     import os
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
 
 StoreKind = Literal["containers-storage", "oci-layout", "docker", "containerd", "buildkit"]
 KINDS: tuple[StoreKind, ...] = get_args(StoreKind)
-
-DRIVERS = ("overlay", "vfs", "btrfs", "zfs", "aufs", "devicemapper")
-"""Prefixes of containers/storage (formats: containers-storage 1.1)."""
 
 CONTAINERD_RECORDS = "io.containerd.metadata.v1.bolt"
 SNAPSHOTTER = "io.containerd.snapshotter.v1."
@@ -58,9 +56,8 @@ def is_directory(tree: Tree, path: str) -> bool:
 
 def identify_entries(tree: Tree, path: str, entries: dict[str, Entry]) -> Identity | None:
     """As `identify`, of a directory whose entries are known."""
-    drivers = [p for p in DRIVERS if _has_directory(entries, f"{p}-images") and _has_directory(entries, f"{p}-layers")]
+    drivers = find_drivers(tree, path, (name for name, entry in entries.items() if entry.type == "dir"))
     if drivers:
-        drivers.sort(key=lambda p: _use(tree, path, p), reverse=True)
         return Identity("containers-storage", drivers[0], tuple(drivers[1:]))
     if CONTAINERD_RECORDS in entries or _has_directory(entries, "io.containerd.content.v1.content"):
         return Identity("containerd", _snapshotter(tree, path, entries))
@@ -99,13 +96,6 @@ def _stat(tree: Tree, *parts: str) -> os.stat_result | None:
         return tree.stat("/".join(part for part in parts if part))
     except UnreadableFile:
         return None
-
-
-def _use(tree: Tree, path: str, driver: str) -> tuple[int, int]:
-    """How much a driver's records look in use: whether it has images, then when its layers changed last."""
-    images = _stat(tree, path, f"{driver}-images/images.json")
-    layers = _stat(tree, path, f"{driver}-layers/layers.json")
-    return (images is not None and images.st_size > 2, layers.st_mtime_ns if layers else 0)
 
 
 def _is_docker(tree: Tree, path: str, entries: dict[str, Entry]) -> bool:

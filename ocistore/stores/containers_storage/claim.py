@@ -10,9 +10,10 @@ import re
 from typing import TYPE_CHECKING
 
 from ocistore.errors import UnreadableFile
+from ocistore.stores.shared.drivers import DRIVERS
 
 from .homes import list_directory
-from .layout import DRIVERS, big_data_key, is_hex_id
+from .layout import big_data_key, is_hex_id
 from .populate import OWN, created
 from .storage import GRAPHROOT
 
@@ -61,6 +62,8 @@ class _Claimer:
         self.incomplete = {r.id for r in storage.layers.values() if r.incomplete}
         self.known = storage.layers.keys() - self.incomplete
         self.blocked = bool(store.findings.blocking)
+        self.needed = {container.layer for container in storage.containers.values()} - self.known
+        self.rows = {ident for database in storage.databases for ident in database.containers}
 
     # The parts of a store --------------------------------------------------------------------------------------------
 
@@ -131,7 +134,9 @@ class _Claimer:
         elif name in self.incomplete:
             self.claim(place, path, self._incomplete(name))
         elif is_hex_id(name):
-            self.debris(place, path, "unrecorded-directory", "a layer's directory that no record names")
+            number = self.debris(place, path, "unrecorded-directory", "a layer's directory that no record names")
+            if name in self.needed:
+                self.graph.nodes[number].doubt = "a container's record says that this is its layer"
             self.say("unrecorded-directory", "a layer's directory that no record names", path, place)
         elif _PROBES.fullmatch(name):
             self.debris(place, path, "probe-directory", "left by a probe of the overlay driver")
@@ -259,7 +264,11 @@ class _Claimer:
             elif name in self.storage.containers:
                 self.claim(GRAPHROOT, path, self.graph.add("container", name, self.store.number))
             elif is_hex_id(name) and entry.type == "dir":
-                self.debris(GRAPHROOT, path, "unrecorded-container-data", "a container's data that no record names")
+                number = self.debris(
+                    GRAPHROOT, path, "unrecorded-container-data", "a container's data that no record names"
+                )
+                if name in self.rows:
+                    self.graph.nodes[number].doubt = "podman's database has a row of this container"
                 self.say("unrecorded-container-data", "a container's data that no record names", path)
             else:
                 self.stray(GRAPHROOT, path)
@@ -350,10 +359,11 @@ class _Claimer:
 
     def _data_files(self, place: int, path: str, names: list[str], node: str) -> None:
         """Files of big data that the record doesn't list (classes 6, 8), and temporary ones (18)."""
+        listed = set(names)
         for entry in self.entries(place, path):
             if entry.name.startswith(_TEMPORARY):
                 self._temporary(place, f"{path}/{entry.name}")
-            elif big_data_key(entry.name) not in names:
+            elif big_data_key(entry.name) not in listed:
                 self.debris(place, f"{path}/{entry.name}", "unlisted-data", "data that its record doesn't list")
                 self.say("unlisted-data", "data that its record doesn't list", f"{path}/{entry.name}", place, node)
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ocistore.errors import UnreadableFile
+
 from .layout import COUNTED_DRIVERS
 
 if TYPE_CHECKING:
@@ -64,6 +66,8 @@ def _doubt_missing_layers(store: Store, storage: Storage, path: str) -> None:
     has_file = "layers.json" in storage.layer_files
     directories = any(home.directories for home in storage.homes)
     needed = any(image.layer for image in storage.images) or bool(storage.containers) or directories
+    if storage.imagestore is not None and _doubt_half(store, storage):
+        return
     if not has_file and storage.imagestore is None and needed:
         _say(
             store,
@@ -78,6 +82,21 @@ def _doubt_missing_layers(store: Store, storage: Storage, path: str) -> None:
             "records no layer though the driver has directories of layers; nothing can be called unreferenced",
             path,
         )
+
+
+def _doubt_half(store: Store, storage: Storage) -> bool:
+    """Either half of a split store has a layers.json if it has directories that no record names (1.2)."""
+    found = False
+    for home in storage.homes:
+        path = f"{storage.driver}-layers/layers.json"
+        try:
+            storage.places[home.place].tree.stat(path)
+        except UnreadableFile:
+            if not home.directories <= storage.layers.keys():
+                text = "is not there though directories of layers are; nothing can be called unreferenced"
+                _say(store, "layers-json-missing", text, storage.spelled(home.place, path))
+                found = True
+    return found
 
 
 def _doubt_cycles(store: Store, storage: Storage) -> None:

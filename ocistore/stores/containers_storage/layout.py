@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import base64
-import binascii
+import contextlib
 import re
 
-DRIVERS = ("overlay", "vfs", "btrfs", "zfs", "aufs", "devicemapper")
-"""Prefixes of record directories, newest first; `overlay2` is only an input alias of `overlay` (1.1)."""
 COUNTED_DRIVERS = ("overlay", "vfs")
 """Drivers whose bytes stat can tell (1.6, Part 5)."""
 
@@ -45,11 +43,14 @@ def big_data_file(key: str) -> str:
 
 def big_data_key(name: str) -> str | None:
     """The key of a big-data file, None if no key makes this name."""
-    if name.startswith("="):
-        try:
+    # Names come from a disk: not UTF-8, not ASCII, no base64 are all errors of value.
+    with contextlib.suppress(ValueError):
+        if name.startswith("="):
             key = base64.b64decode(name[1:], validate=True).decode()
-        except (binascii.Error, UnicodeDecodeError):
-            key = name
-    else:
-        key = name
-    return key if big_data_file(key) == name else None
+            if key and big_data_file(key) == name:
+                return key
+    with contextlib.suppress(ValueError):
+        # A raw key, which may itself begin with "=" only if that is all of it.
+        if big_data_file(name) == name:
+            return name
+    return None

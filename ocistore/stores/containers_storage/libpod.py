@@ -129,13 +129,20 @@ class Libpod:
     pods: dict[str, Pod] = field(default_factory=dict)
     volumes: dict[str, Volume] = field(default_factory=dict)
 
-    def users(self, volume: str) -> list[str]:
-        """Ids of containers with a row for this volume, in whatever state they are (2.3)."""
-        return [c.id for c in self.containers.values() if volume in c.volume_rows]
+    def users(self) -> dict[str, list[str]]:
+        """Ids of containers with a row for a volume, in whatever state they are, by volume (2.3)."""
+        found: dict[str, list[str]] = {}
+        for container in self.containers.values():
+            for volume in dict.fromkeys(container.volume_rows):
+                found.setdefault(volume, []).append(container.id)
+        return found
 
-    def members(self, pod: str) -> list[PodmanContainer]:
-        """The containers of a pod."""
-        return [c for c in self.containers.values() if c.pod == pod]
+    def members(self) -> dict[str, list[PodmanContainer]]:
+        """The containers of each pod."""
+        found: dict[str, list[PodmanContainer]] = {}
+        for container in self.containers.values():
+            found.setdefault(container.pod, []).append(container)
+        return found
 
 
 def container_of(config: Mapping[str, Any], state: Mapping[str, Any]) -> PodmanContainer:

@@ -26,7 +26,7 @@ from .records import (
 from .storage import GRAPHROOT
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from ocistore.stores.store import Store
@@ -65,16 +65,17 @@ def load_records(store: Store, storage: Storage) -> None:
         for image in loader.records(place, f"{driver}-images/images.json", read_images):
             image.place, image.store = place, store.number
             storage.images.append(image)
+        drop_conflicting_names([image for image in storage.images if image.place == place])
     for place, path in containers:
         for container in loader.records(place, path, read_containers):
             storage.containers.setdefault(container.id, container)
     drop_conflicting_names(list(storage.layers.values()))
-    drop_conflicting_names(storage.images)
+    drop_conflicting_names(list(storage.containers.values()))
 
 
-def drop_conflicting_names(records: list[LayerRecord] | list[ImageRecord]) -> None:
-    """A name that two records bear belongs to the later one (1.3)."""
-    owners: dict[str, LayerRecord | ImageRecord] = {}
+def drop_conflicting_names(records: Sequence[LayerRecord | ImageRecord | ContainerRecord]) -> None:
+    """A name that two records of one store bear belongs to the later one (1.3)."""
+    owners: dict[str, LayerRecord | ImageRecord | ContainerRecord] = {}
     for record in records:
         for name in record.names:
             other = owners.get(name)

@@ -167,8 +167,10 @@ class _Builder:
         for row in rows.values():
             if row.id not in self.storage.containers:
                 self._rowed_container(row)
+        sources = {source for row in rows.values() for source in row.image_volumes}
+        images = self._image_volumes(sources) if sources else {}
         for row in rows.values():
-            self._row_edges(row)
+            self._row_edges(row, images)
 
     def _container(self, record: ContainerRecord, maker: Maker, row: PodmanContainer | None) -> None:
         number = self.add("container", record.id)
@@ -209,31 +211,40 @@ class _Builder:
             "container-storage-missing", "podman's database has it, the storage has no record of it", path, row.id
         )
 
-    def _row_edges(self, row: PodmanContainer) -> None:
+    def _image_volumes(self, sources: set[str]) -> dict[str, dict[int, None]]:
+        """The image nodes that sources of image volumes name, by id or name (2.3)."""
+        found: dict[str, dict[int, None]] = {}
+        for image in self.storage.all_images():
+            number = self.find_image(image.id)
+            if number is not None:
+                for name in sources.intersection((image.id, *image.names)):
+                    found.setdefault(name, {})[number] = None
+        return found
+
+    def _row_edges(self, row: PodmanContainer, images: dict[str, dict[int, None]]) -> None:
         number = self.add("container", row.id)
         for needed in sorted(row.depends_on):
             other = self.graph.find("container", needed, self.number)
             if other is not None:
                 self.graph.hold(number, other, "is needed by")
         for source in row.image_volumes:
-            for image in self.storage.all_images():
-                if source == image.id or source in image.names:
-                    found = self.find_image(image.id)
-                    if found is not None:
-                        self.graph.hold(number, found, "is a volume's image in")
+            for image in images.get(source, ()):
+                self.graph.hold(number, image, "is a volume's image in")
 
     def pods(self) -> None:
         for database in self.storage.databases:
+            by_pod = database.members()
             for pod in database.pods.values():
+                members = by_pod.get(pod.id, [])
                 number = self.add("pod", pod.id)
                 node = self.graph.nodes[number]
                 node.names, node.labels, node.created = [pod.name], pod.labels, created(pod.created_ns)
-                node.state = pod_state([c.state for c in database.members(pod.id)])
+                node.state = pod_state([c.state for c in members])
                 self.graph.root(number, "is a pod")
                 infra = self.graph.find("container", pod.infra, self.number)
                 if infra is not None:
                     self.graph.hold(number, infra, "is the infra container of")
-                for member in database.members(pod.id):
+                for member in members:
                     if member.id != pod.infra:
                         self.graph.hold(self.add("container", member.id), number, "is the pod of")
                 if pod.service:
@@ -243,10 +254,11 @@ class _Builder:
 
     def volumes(self) -> None:
         for database in self.storage.databases:
+            by_volume = database.users()
             for volume in database.volumes.values():
                 number = self.add("volume", volume.name)
                 node = self.graph.nodes[number]
-                users = database.users(volume.name)
+                users = by_volume.get(volume.name, [])
                 node.names, node.labels, node.created = [volume.name], volume.labels, created(volume.created_ns)
                 node.state = "used" if users else "unused"
                 node.traits = ("anonymous" if volume.anonymous else "named-volume", volume.driver)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from ocistore.disk.tree import DirectoryTree, Missing
 from ocistore.errors import NotAStore, UnreadableFile
+from ocistore.stores.shared.drivers import find_drivers
 from ocistore.stores.store import Options, Place, Store
 
 from .claim import claim_paths
 from .configs import BigData
 from .doubt import doubt_records
 from .homes import read_homes
-from .layout import ARTIFACTS, DRIVERS
+from .layout import ARTIFACTS
 from .load import load_databases, load_records
 from .populate import populate
 from .storage import Storage
@@ -82,24 +83,16 @@ def read_storage(
 def find_driver(tree: DirectoryTree) -> str:
     """The driver of the store at a tree's root (1.1).
 
-    Where several left records, the one whose layers were written last: each is a store of its own, and the others are
-    shown as such.
+    Where several left records, the one that looks most in use: each is a store of its own, and the others are shown as
+    such.
 
     Raises:
         NotAStore: none has both `P-images/` and `P-layers/`.
     """
-    names = {entry.name for entry in tree.list("") if entry.type == "dir"}
-    found = [d for d in DRIVERS if f"{d}-images" in names and f"{d}-layers" in names]
+    found = find_drivers(tree, "", (entry.name for entry in tree.list("") if entry.type == "dir"))
     if not found:
         raise NotAStore("no containers-storage store: no directories DRIVER-images and DRIVER-layers", tree.path)
-
-    def last_write(driver: str) -> int:
-        try:
-            return tree.stat(f"{driver}-layers/layers.json").st_mtime_ns
-        except UnreadableFile:
-            return -1
-
-    return max(found, key=last_write)
+    return found[0]
 
 
 def _read_artifacts(store: Store, storage: Storage) -> None:

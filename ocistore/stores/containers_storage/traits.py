@@ -44,18 +44,18 @@ def tell_images_apart(store: Store, storage: Storage) -> None:
         if parent is not None:
             node.parents = (numbers[parent.key],)
     _mark_stages(store, storage, building, numbers)
+    places = {record.id: record.place for record in reversed(storage.images)}
     for ident, problem in storage.data.problems.items():
         store.findings.say(
             "image-data-unreadable",
             f"what image {ident} is can't be told: {problem.sentence}",
-            path=_problem_path(storage, ident, problem.file),
+            path=_problem_path(storage, places.get(ident, 0), ident, problem.file),
             node=f"image:{ident}",
             root=store.root,
         )
 
 
-def _problem_path(storage: Storage, ident: str, file: str) -> str:
-    place = next((r.place for r in storage.images if r.id == ident), 0)
+def _problem_path(storage: Storage, place: int, ident: str, file: str) -> str:
     base = f"{storage.driver}-images/"
     inside = file.removeprefix(base) if "/" in file else ident
     return storage.spelled(place, base + inside)
