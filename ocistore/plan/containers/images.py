@@ -49,8 +49,11 @@ class ImageRemover:
         self.reported = 0
 
     def remove_names(self, names: list[str]) -> None:
-        """The images that names mean, grouped by image in the order of first sight (RemoveImages)."""
-        groups: dict[ImageKey, tuple[ImageRecord, list[str]]] = {}
+        """The images that names mean, grouped by id in the order of first sight (RemoveImages).
+
+        A read-only record that is seen first stands for one of the same id above it.
+        """
+        groups: dict[str, tuple[ImageRecord, list[str]]] = {}
         for name in names:
             found = look_up_image(self._state, self._rules, name, whole_list=True)
             if found is None:
@@ -58,7 +61,7 @@ class ImageRemover:
                     self.failures.append(RuleFails(f"{name}: image not known"))
                 continue
             image, reference = found
-            groups.setdefault(image.key, (image, []))[1].append(reference)
+            groups.setdefault(image.id, (image, []))[1].append(reference)
         for image, references in groups.values():
             for reference in references:
                 self.try_remove(image, reference)

@@ -131,13 +131,21 @@ def untag(call: Call) -> None:
     if found is None:
         raise RuleFails(f"{call.given.positional[0]}: image not known")
     image, names = found[0], call.given.positional[1:]
-    if image.readonly:
+    if image.readonly and call.rules.podman_from(4, 4):
         raise RuleFails(f"image {image.id[:12]} is in a read-only store")
+    left = list(image.names)
     for name in names or list(image.names):
         full = name if name in image.names else normalize(name)
         if full not in image.names:
             raise RuleFails(f"{name}: not a name of image {image.id[:12]}")
-        call.state.untag(image, full)
+        left = [other for other in left if other != full]
+        if not image.readonly:
+            call.state.untag(image, full)
+    if image.readonly:
+        # 4.3.1 writes what is left into a record of its own in the store above, over the names that one had.
+        for record in call.state.images.values():
+            if record.id == image.id:
+                record.names = left
 
 
 def manifest_rm(call: Call) -> None:
