@@ -302,3 +302,16 @@ def test_volume_rm_by_force_stops_at_a_needed_user(make: StorageMaker) -> None:
     outcome = run(make.open(), "podman volume rm -f used")
 
     assert (outcome.removals, bool(outcome.failure)) == ([], True)
+
+
+@pytest.mark.parametrize(("version", "kept"), [("5.8.6", True), ("5.4.2", True), ("4.3.1", False)])
+def test_a_mounted_storage_container_ends_rm_before_podmans_own(make: StorageMaker, version: str, kept: bool) -> None:
+    """From 4.4 on its refusal ends the command as an unknown name does; 4.3 goes on with the others."""
+    container(make, "work", maker="buildah")
+    make.mounted(ident("layer of work"))
+    mine = container(make, "mine")
+
+    outcome = run(make.open(), "podman rm mine work", version)
+
+    assert "counts as mounted" in outcome.failure
+    assert taken(outcome, "container") == (set() if kept else {mine})

@@ -113,11 +113,15 @@ class ContainerRemover:
                 unknown.append(name)
                 if not old:
                     break
+            if self._failures and not old:
+                # A storage container that may not go ends the command, as an unknown name does.
+                raise self._failures[0]
         if unknown:
             if old and self._force:
                 return
             raise RuleFails(f"no container {unknown[0]}")
-        if old and len({row.id for row in chosen}) < len(chosen):
+        lenient = self._depend or self._ignore or self._force
+        if old and not lenient and len({row.id for row in chosen}) < len(chosen):
             self._failures.append(RuleFails("a container is named twice, and is gone the second time"))
         self.remove_rows(chosen)
 
