@@ -360,3 +360,14 @@ def test_repair_without_the_additional_store_takes_what_stands_on_it(tmp_path: P
 def test_since_when_check_exists(make: StorageMaker, command: str, version: str, exists: bool) -> None:
     """Storage 1.47, podman 5.2."""
     assert (not run(make.open(), command, version).failure) == exists
+
+
+def test_a_container_answers_to_the_id_of_its_layer(make: StorageMaker) -> None:
+    """Look-ups of containers know layers, too."""
+    base = make.layer("base of a container")
+    made = make.container("c", "", base, maker="buildah")
+    layer = ident("layer of c")
+
+    outcome = run(make.open(), f"containers-storage delete-container {layer}")
+
+    assert (taken(outcome, "container"), taken(outcome, "layer")) == ({made}, {layer})

@@ -331,8 +331,15 @@ class State:
         return next((found for _, images in stores if (found := _lookup(text, list(images)))), None)
 
     def find_container(self, text: str) -> ContainerRecord | None:
-        """A container record by exact id, exact name or unique id prefix."""
-        return _lookup(text, list(self.containers.values()))
+        """A container record by exact id, exact name, the id of its layer, or unique id prefix.
+
+        Source: `storage/containers.go lookup`; storage 1.64 and 1.57 were seen to take a layer's id.
+        """
+        records = list(self.containers.values())
+        by_layer = next((record for record in records if text and record.layer == text), None)
+        if by_layer is not None and not any(text == record.id or text in record.names for record in records):
+            return by_layer
+        return _lookup(text, records)
 
     def find_layer(self, text: str) -> LayerRecord | None:
         """A layer by exact id, exact name or unique id prefix."""
