@@ -30,6 +30,12 @@ BUSYBOX = Path("/bin/busybox")
 TOOLS = ("podman", "buildah", "skopeo")
 RUNTIME = "chrooting-runtime"
 LIMITS = ("--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024")
+_STARTS = {
+    "podman": ("podman", "ps", "-a"),
+    "buildah": ("buildah", "ps"),
+    "containers-storage": ("containers-storage", "layers"),
+}
+"""A command of each program that changes nothing of its own."""
 _VERBS_DEADLINE = 120
 _QUIET_DEADLINE = 30
 
@@ -206,10 +212,11 @@ class NativeStore:
 
     def words_of(self, argv: list[str]) -> list[str]:
         """A command line with the options that lead it to this store."""
-        where = ["--root", str(self.root), "--runroot", str(self.run), "--storage-driver", self.driver, *self.more]
+        graph, run = ("--graph", "--run") if argv[0] == "containers-storage" else ("--root", "--runroot")
+        where = [graph, str(self.root), run, str(self.run), "--storage-driver", self.driver, *self.more]
         if argv[0] == "podman":
             where += ["--cgroup-manager", "cgroupfs", "--events-backend", "none", "--tmpdir", f"{self.top}/libpod"]
-        return [argv[0], *([] if argv[0] == "skopeo" else where), *argv[1:]]
+        return [argv[0], *where, *argv[1:]]
 
     def try_native(self, argv: list[str]) -> subprocess.CompletedProcess[str]:
         """Runs a program, which may fail."""
@@ -314,14 +321,22 @@ class NativeStore:
             found["container"] = _ids(self.podman("ps", "-a", "--external", "--no-trunc", "--format", "{{.ID}}"))
             found["volume"] = _ids(self.podman("volume", "ls", "--format", "{{.Name}}"))
             found["pod"] = _ids(self.podman("pod", "ls", "--no-trunc", "--format", "{{.ID}}"))
-        else:
+        elif tool == "buildah":
             found["container"] = _ids(self.buildah("ps", "-a", "--notruncate", "--format", "{{.ContainerID}}"))
+        else:
+            found["container"] = self.recorded("containers")
         return found
 
     def recorded(self, what: str) -> set[str]:
         """Ids in a record file: of `layers`, `images` or `containers`."""
         records = self.root / f"{self.driver}-{what}" / f"{what}.json"
         return {record["id"] for record in json.loads(records.read_text())} if records.exists() else set()
+
+    def top_layers(self) -> dict[str, str]:
+        """The top layer of each image that a word of this store names by its id."""
+        records = json.loads((self.top / "saved" / "root" / f"{self.driver}-images" / "images.json").read_text())
+        layers = {record["id"]: record["layer"] for record in records if "layer" in record}
+        return {name: layers[word] for name, word in self.words.items() if word in layers}
 
     def compare(self, command: str, version: str) -> Compared:
         """What a command line takes from a copy, and what ocistore had planned for it on that copy.
@@ -358,7 +373,7 @@ class NativeStore:
         if tool not in self._started:
             self.restore()
             before = self._paths().keys()
-            self.native(*(("podman", "ps", "-a") if tool == "podman" else ("buildah", "ps")))
+            self.native(*_STARTS[tool])
             self.settle()
             takes = before - self._paths().keys()
             self._started[tool] = Start(takes, self.listed(tool))
