@@ -189,7 +189,10 @@ class ImageFilters:
                 raise RuleFails(f"the filter digest={value}: must begin with sha256:")
             return lambda image: any(digest.startswith(value) for digest in image.digests)
         if key == "reference":
-            return lambda image: self._matches_reference(image, value)
+            # A listing changes nothing, so that what a name means is looked up once.
+            found = look_up_image(state, rules, value) if rules.podman_from(4, 4) else None
+            key_found = found[0].key if found else None
+            return lambda image: image.key == key_found or _matches_reference(image, value)
         return self._compile_property(key, value)
 
     def _compile_property(self, key: str, value: str) -> ImageTest:
@@ -228,12 +231,9 @@ class ImageFilters:
         config = self._state.storage.data.config(image)
         return config.labels if config else {}
 
-    def _matches_reference(self, image: ImageRecord, pattern: str) -> bool:
-        if self._rules.podman_from(4, 4):
-            found = look_up_image(self._state, self._rules, pattern)
-            if found is not None and found[0].key == image.key:
-                return True
-        return any(_match(pattern, form) for name in image.names for form in reference_forms(name))
+
+def _matches_reference(image: ImageRecord, pattern: str) -> bool:
+    return any(_match(pattern, form) for name in image.names for form in reference_forms(name))
 
 
 _ONCE = frozenset(("dangling", "intermediate", "readonly", "containers", "manifest"))

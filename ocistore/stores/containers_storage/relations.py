@@ -13,7 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
     from .configs import BigData, ImageConfig
-    from .records import ImageRecord, LayerRecord
+    from .records import ImageKey, ImageRecord, LayerRecord
+
+
+_UNREADABLE = -1
 
 
 class ListingFails(Exception):
@@ -44,36 +47,42 @@ class ImageTree:
     def __init__(self, layers: Iterable[LayerRecord], images: Iterable[ImageRecord], data: BigData) -> None:
         """Builds the tree; an image whose top layer has no record is on no node."""
         self._data = data
-        self._layer_children: dict[str, list[str]] = {}
         self._layer_parent: dict[str, str] = {}
         for layer in layers:
-            if layer.id not in self._layer_parent:
-                self._layer_parent[layer.id] = layer.parent
-                if layer.parent:
-                    self._layer_children.setdefault(layer.parent, []).append(layer.id)
-        self._by_top: dict[str, list[ImageRecord]] = {}
+            self._layer_parent.setdefault(layer.id, layer.parent)
+        self._nodes = self._layer_parent.keys() | set(self._layer_parent.values())
+        self._by_top: dict[str, dict[ImageKey, ImageRecord]] = {}
+        self._by_steps: dict[tuple[str, int], dict[ImageKey, ImageRecord]] = {}
+        self._order: dict[ImageKey, int] = {}
         self._empty: list[ImageRecord] = []
         self._listed: Counter[str] = Counter()
         for image in images:
             if not image.layer:
                 self._empty.append(image)
                 self._listed.update(i.digest for i in data.instances(image) or ())
-            elif self._has_node(image.layer):
-                self._by_top.setdefault(image.layer, []).append(image)
+            elif image.layer in self._nodes:
+                self._order[image.key] = len(self._order)
+                self._by_top.setdefault(image.layer, {})[image.key] = image
+                self._by_steps.setdefault((image.layer, self._steps(image)), {})[image.key] = image
+        # Most layers bear no image of their own.
+        self._layer_children: dict[str, dict[str, None]] = {}
+        for ident, parent in self._layer_parent.items():
+            if parent and ident in self._by_top:
+                self._layer_children.setdefault(parent, {})[ident] = None
 
     def remove_image(self, image: ImageRecord) -> None:
         """Takes an image off the tree."""
         if not image.layer:
             self._empty.remove(image)
             self._listed.subtract(i.digest for i in self._data.instances(image) or ())
-        elif image in (there := self._by_top.get(image.layer) or []):
-            there.remove(image)
+        elif image.layer in self._by_top:
+            self._by_top[image.layer].pop(image.key, None)
+            self._by_steps.get((image.layer, self._steps(image)), {}).pop(image.key, None)
 
     def remove_layer(self, layer: str) -> None:
         """Takes a layer off the tree."""
         parent = self._layer_parent.pop(layer, "")
-        if parent and layer in (there := self._layer_children.get(parent) or []):
-            there.remove(layer)
+        self._layer_children.get(parent, {}).pop(layer, None)
 
     def children(self, image: ImageRecord) -> Iterator[ImageRecord]:
         """The images built on this one by one step.
@@ -86,7 +95,7 @@ class ImageTree:
             if not self._data.is_list(image):
                 raise ListingFails(image)
             return
-        for candidate in self._child_candidates(image):
+        for candidate in self._child_candidates(image, len(config.history) + 1):
             if candidate.key != image.key and self._is_child(config, candidate):
                 yield candidate
 
@@ -103,7 +112,7 @@ class ImageTree:
         config = self._data.config(image)
         if config is None:
             return None
-        for candidate in self._parent_candidates(image):
+        for candidate in self._parent_candidates(image, len(config.history) - 1):
             if candidate.key == image.key:
                 continue
             other = self._data.config(candidate)
@@ -139,32 +148,37 @@ class ImageTree:
                 return None
             there = self._by_top.get(layer)
             if there:
-                return next((i for i in there if i.names), there[0])
+                return next((i for i in there.values() if i.names), next(iter(there.values())))
             layer = self._layer_parent.get(layer, "")
         return None
 
-    def _has_node(self, layer: str) -> bool:
-        return layer in self._layer_parent or layer in self._layer_children
+    def _steps(self, image: ImageRecord) -> int:
+        config = self._data.config(image)
+        return _UNREADABLE if config is None else len(config.history)
 
-    def _child_candidates(self, image: ImageRecord) -> Iterator[ImageRecord]:
+    def _on(self, layer: str, steps: int) -> Iterable[ImageRecord]:
+        """The images on a layer, in order, that have so many history entries or can't be read: others never relate."""
+        found = self._by_steps.get((layer, steps), {})
+        unreadable = self._by_steps.get((layer, _UNREADABLE))
+        if unreadable:
+            return sorted([*found.values(), *unreadable.values()], key=lambda image: self._order[image.key])
+        return found.values()
+
+    def _child_candidates(self, image: ImageRecord, steps: int) -> Iterator[ImageRecord]:
         if not image.layer:
             yield from self._empty_images()
-            return
-        if not self._has_node(image.layer):
             return
         # One layer step only, then images of the same layer.
         for child in self._layer_children.get(image.layer, ()):
-            yield from self._by_top.get(child, ())
-        yield from self._by_top.get(image.layer, ())
+            yield from self._on(child, steps)
+        yield from self._on(image.layer, steps)
 
-    def _parent_candidates(self, image: ImageRecord) -> Iterator[ImageRecord]:
+    def _parent_candidates(self, image: ImageRecord, steps: int) -> Iterator[ImageRecord]:
         if not image.layer:
             yield from self._empty_images()
             return
-        if not self._has_node(image.layer):
-            return
-        yield from self._by_top.get(image.layer, ())
-        yield from self._by_top.get(self._layer_parent.get(image.layer, ""), ())
+        yield from self._on(image.layer, steps)
+        yield from self._on(self._layer_parent.get(image.layer, ""), steps)
 
     def _empty_images(self) -> Iterator[ImageRecord]:
         return (image for image in self._empty if self.lists_fail or not self._data.is_list(image))
