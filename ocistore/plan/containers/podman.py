@@ -113,7 +113,7 @@ def _remove_podman_containers(call: Call, image: ImageRecord) -> None:
         RuleFails: others need one of the containers, and force doesn't take these (3.4).
     """
     rows = call.rows
-    for row in [r for r in rows.containers.values() if r.image == image.id]:
+    for row in rows.on_image(image.id):
         if row.id not in rows.containers:
             continue
         pod = rows.pod_of_infra(row)
@@ -121,7 +121,7 @@ def _remove_podman_containers(call: Call, image: ImageRecord) -> None:
             rows.remove_pod(pod, with_volumes=True, why=f"its infra container stands on image {image.id[:12]}")
             continue
         rows.remove_alone(row, f"stands on image {image.id[:12]}")
-    for volume in [v for v in rows.volumes.values() if v.storage_image == image.id]:
+    for volume in rows.image_volumes(image.id):
         rows.force_volume(volume, f"stands on image {image.id[:12]}")
 
 

@@ -67,8 +67,10 @@ class Rows:
         }
         self.pods: dict[str, Pod] = dict(self.database.pods)
         self.volumes: dict[str, Volume] = dict(self.database.volumes)
+        self._on_images = [volume for volume in self.volumes.values() if volume.storage_image]
         self._by_name = {row.name: row for row in self.containers.values()}
         self._by_pod: Index = {}
+        self._by_image: Index = {}
         self._by_volume: Index = {}
         self._by_need: Index = {}
         for row in self.containers.values():
@@ -78,6 +80,7 @@ class Rows:
     def _places(self, row: PodmanContainer) -> Iterator[tuple[Index, str]]:
         """Where a container stands in the indexes."""
         yield self._by_pod, row.pod
+        yield self._by_image, row.image
         yield from ((self._by_volume, volume) for volume in row.volume_rows)
         yield from ((self._by_need, needed) for needed in row.depends_on)
 
@@ -146,6 +149,14 @@ class Rows:
     def users(self, volume: str) -> list[PodmanContainer]:
         """The containers with a row for a volume, whatever their state."""
         return list(self._by_volume.get(volume, {}).values())
+
+    def on_image(self, image: str) -> list[PodmanContainer]:
+        """The containers that were made from an image."""
+        return list(self._by_image.get(image, {}).values())
+
+    def image_volumes(self, image: str) -> list[Volume]:
+        """The volumes of the image driver that stand on an image."""
+        return [volume for volume in self._on_images if volume.storage_image == image and volume.name in self.volumes]
 
     def pod_of_infra(self, row: PodmanContainer) -> Pod | None:
         """The pod whose infra container this is."""
