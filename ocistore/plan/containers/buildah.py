@@ -105,16 +105,15 @@ def _rm(state: State, words: list[str]) -> None:
 
 
 def _can_open(state: State, ident: str) -> bool:
-    """A container without buildah.json is imported first, which needs a readable image, or none (3.4).
+    """A container without buildah.json is imported first, which needs a readable image (3.4).
 
-    One whose file is torn or of another type can't be opened at all (2.6).
+    One without any image can't be: buildah 1.39.3 and 1.43.2 refuse it ("imageID is empty").  One whose file is torn or
+    of another type can't be opened at all (2.6).
     """
     data = state.storage.read_buildah_file(ident)
     if data is not None:
         return is_buildah(data)
     image = state.containers[ident].image
-    if not image:
-        return True
     record = next((i for i in state.all_images() if i.id == image), None)
     return record is not None and state.storage.data.config(record) is not None
 

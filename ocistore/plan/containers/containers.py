@@ -63,6 +63,16 @@ def _prune_one(rows: Rows, row: PodmanContainer) -> None:
     if dependents:
         raise RuleFails(f"container {row.name} is needed by {dependents[0].name}", in_use=True)
     rows.remove_container(row, with_volumes=False, why=f"is {row.state.word}, outside a pod")
+    _check_cleanup(row)
+
+
+def _check_cleanup(row: PodmanContainer) -> None:
+    """Raises RuleFails for a container with an image as a volume: it goes, and its clean-up fails.
+
+    After a reboot that image isn't mounted, and podman 5.4.2 and 5.8.6 were seen to fail with "layer not known".
+    """
+    if row.image_volumes:
+        raise RuleFails(f"container {row.name} goes, but the image that is its volume isn't mounted any more")
 
 
 def _has_size(state: State, ident: str) -> bool:
@@ -198,6 +208,7 @@ class ContainerRemover:
             return
         if self._depend:
             rows.remove_with_dependents(row, force=self._force, with_volumes=self._volumes, why="asked for")
+            _check_cleanup(row)
             return
         pod = rows.pod_of_infra(row)
         if pod is not None:
@@ -207,6 +218,7 @@ class ContainerRemover:
             raise RuleFails(f"container {row.name} is needed by {dependents[0].name}", in_use=True)
         rows.check_removable(row, force=self._force)
         rows.remove_container(row, with_volumes=self._volumes, why="asked for")
+        _check_cleanup(row)
 
     def _remove_storage(self, name: str) -> bool:
         """A container that podman's database doesn't have; whether there is one."""
