@@ -177,7 +177,7 @@ class NativeStore:
             # Documented with an s, read without.
             f'runtime_supports_nocgroups = ["{RUNTIME}"]\nruntime_supports_nocgroup = ["{RUNTIME}"]\n'
             f'[engine.runtimes]\n{RUNTIME} = ["{etc}/{RUNTIME}"]\n'
-            f'[network]\nnetwork_config_dir = "{etc}/net"\n'
+            f'[network]\nnetwork_backend = "cni"\nnetwork_config_dir = "{etc}/net"\ncni_plugin_dirs = ["{etc}/net"]\n'
         )
         (etc / "policy.json").write_text('{"default": [{"type": "insecureAcceptAnything"}]}')
         runtime = etc / RUNTIME
