@@ -109,7 +109,7 @@ CODES: dict[str, Code] = {
     "layer-record-missing": Code("error", "A layer that something stands on has no record.", blocks=True),
     "parent-cycle": Code("error", "Layers are each other's ancestors.", blocks=True),
     "database-corrupt": Code(
-        "error", "podman's database can't be read; its containers and volumes are unknown.", blocks=True
+        "error", "podman's database can't be read: its containers and volumes are unknown, plans of podman blocked."
     ),
     "two-databases": Code("warning", "podman left two databases; what either names is held."),
     "volumes-elsewhere": Code("warning", "podman's volumes lie outside the store; their bytes are not seen."),

@@ -12,12 +12,15 @@ from ocistore.errors import CorruptFile
 
 from .gotime import SECOND_NS, parse_duration, parse_time
 
-_PARTIAL = re.compile(r"(\d{4}-\d\d-\d\d)(?:T(\d\d)(?::(\d\d)(?::(\d\d)(\.\d{1,9})?)?)?)?(Z|[+-]\d\d:\d\d)?")
-_UNIX = re.compile(r"(-?\d+)(?:\.(\d{1,9}))?")
+_PARTIAL = re.compile(r"(\d{4}-\d\d-\d\d)(?:T(\d\d)(?::(\d\d)(?::(\d\d)(\.\d{1,9})?)?)?)?(Z|[+-]\d\d:\d\d)?", re.ASCII)
+_UNIX = re.compile(r"(-?\d{1,18})(?:\.(\d{1,9}))?", re.ASCII)
 
 
 def match_path(pattern: str, name: str) -> bool:
     """Whether a name matches: `*` and `?` don't cross `/`, `[...]` is a class, a backslash takes the next as it is.
+
+    As in Go, each `*` takes as little as lets what follows it up to the next `*` fit, and never more later; so no
+    pattern takes long.
 
     Raises:
         CorruptFile: the pattern is malformed, as Go says of it.
@@ -26,26 +29,29 @@ def match_path(pattern: str, name: str) -> bool:
 
 
 def _translate(pattern: str) -> str:
-    made: list[str] = []
+    """The regular expression of a pattern; a `*` and what follows it, but for the last, are an atomic group."""
+    chunks: list[list[str]] = [[]]
     at = 0
     while at < len(pattern):
         char = pattern[at]
         at += 1
         if char == "*":
-            made.append("[^/]*")
+            chunks.append([])
         elif char == "?":
-            made.append("[^/]")
+            chunks[-1].append("[^/]")
         elif char == "[":
             text, at = _translate_class(pattern, at)
-            made.append(text)
+            chunks[-1].append(text)
         elif char == "\\":
             if at >= len(pattern):
                 raise CorruptFile(f"malformed pattern {pattern[:60]!r}")
-            made.append(re.escape(pattern[at]))
+            chunks[-1].append(re.escape(pattern[at]))
             at += 1
         else:
-            made.append(re.escape(char))
-    return "".join(made)
+            chunks[-1].append(re.escape(char))
+    first, *rest = ["".join(chunk) for chunk in chunks]
+    middle = "".join(f"(?>[^/]*?{chunk})" for chunk in rest[:-1] if chunk)
+    return first + middle + (f"[^/]*{rest[-1]}" if rest else "")
 
 
 def _translate_class(pattern: str, at: int) -> tuple[str, int]:

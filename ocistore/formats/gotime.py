@@ -14,6 +14,7 @@ SECOND_NS = 1_000_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RFC3339 = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,12}))?\s*(Z|z|[+-]\d\d:\d\d)",
+    re.ASCII,
 )
 _UNITS_NS = {
     "ns": 1,
@@ -25,7 +26,11 @@ _UNITS_NS = {
     "m": 60 * SECOND_NS,
     "h": 3600 * SECOND_NS,
 }
-_DURATION_PART = re.compile(r"(\d*)(?:\.(\d*))?(ns|us|\u00b5s|\u03bcs|ms|s|m|h)")
+_DURATION_PART = re.compile(r"(\d*)(?:\.(\d*))?(ns|us|\u00b5s|\u03bcs|ms|s|m|h)", re.ASCII)
+_MAX_DURATION_NS = (1 << 63) - 1
+"""About 292 years: Go's durations have 64 bits."""
+_MAX_PART = 200
+"""Characters of a number with its unit."""
 _FIRST_SECOND = -62135596800
 _LAST_SECOND = 253402300799
 ZERO_TIME_NS = _FIRST_SECOND * SECOND_NS
@@ -86,7 +91,7 @@ def parse_duration(text: str) -> int:
     at = 0
     while at < len(rest):
         part = _DURATION_PART.match(rest, at)
-        if not part or not (part.group(1) or part.group(2)):
+        if not part or not (part.group(1) or part.group(2)) or part.end() - at > _MAX_PART:
             raise CorruptFile(f"not a duration: {text[:60]!r}")
         unit = _UNITS_NS[part.group(3)]
         total += int(part.group(1) or 0) * unit
@@ -95,4 +100,6 @@ def parse_duration(text: str) -> int:
         at = part.end()
     if not rest:
         raise CorruptFile("an empty duration")
+    if total > _MAX_DURATION_NS + (sign < 0):
+        raise CorruptFile(f"a duration longer than Go's longest: {text[:60]!r}")
     return sign * total

@@ -16,6 +16,7 @@ from ocistore.check.structure_storage import check_storage
 from ocistore.plan.make import plan_command, plan_scopes
 from ocistore.stores.store import Options
 from tests.make.storage import StorageMaker, ident, open_storage
+from tests.plan.storage_plan import run
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -222,17 +223,24 @@ def test_mount_counts_that_cannot_be_read_block(make: StorageMaker) -> None:
     ],
     ids=["garbage", "cut", "zeroed", "header only"],
 )
-def test_a_database_that_cannot_be_read_blocks(make: StorageMaker, damage: Callable[[bytes], bytes]) -> None:
-    """Its containers and volumes are unknown."""
+def test_a_database_that_cannot_be_read_blocks_podman(make: StorageMaker, damage: Callable[[bytes], bytes]) -> None:
+    """Its containers and volumes are unknown; what doesn't ask it is planned."""
     make.write()
     path = make.root / "db.sql"
     path.write_bytes(damage(path.read_bytes()))
 
-    assert blocked(opened(make)) == {("database-corrupt", "db.sql")}
+    assert doubted_database(opened(make)) == (["db.sql"], True, False)
+
+
+def doubted_database(store: Store) -> tuple[list[str], bool, bool]:
+    """Paths of the finding, and whether plans of podman and of containers-storage are blocked."""
+    found = [finding.path for finding in store.findings if finding.code == "database-corrupt"]
+    blocks = [bool(run(store, line).blocked) for line in ("podman image prune -f", "containers-storage gc")]
+    return found, blocks[0], blocks[1]
 
 
 @pytest.mark.parametrize("table", ["DBConfig", "ContainerConfig", "ContainerVolume", "PodConfig", "VolumeConfig"])
-def test_a_database_without_a_table_blocks(make: StorageMaker, table: str) -> None:
+def test_a_database_without_a_table_blocks_podman(make: StorageMaker, table: str) -> None:
     """It is no schema of podman."""
     make.write()
     connection = sqlite3.connect(make.root / "db.sql")
@@ -240,7 +248,7 @@ def test_a_database_without_a_table_blocks(make: StorageMaker, table: str) -> No
     connection.commit()
     connection.close()
 
-    assert blocked(opened(make)) == {("database-corrupt", "db.sql")}
+    assert doubted_database(opened(make)) == (["db.sql"], True, False)
 
 
 @pytest.mark.parametrize("value", [b"{", b"[]", b'{"state": []}', b'{"createdTime": 1}', b"\0" * 20, b'{"labels": 1}'])

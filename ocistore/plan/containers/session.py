@@ -74,6 +74,10 @@ class StorageSession:
     def _podman(self, words: list[str], rules: Rules) -> None:
         name, verb, rest = podman.read_verb(podman.read_globals(words))
         given = parse(rest, verb.spec)
+        broken = self.state.storage.broken_databases
+        if broken:
+            self.state.outcome.blocked = f"{broken[0]}: podman's database can't be read, so what it would do is unknown"
+            return
         if self._rows is None:
             database = choose_database(self.state, rules)
             judge_by(self.state, database)

@@ -269,6 +269,8 @@ class _Claimer:
                 )
                 if name in self.rows:
                     self.graph.nodes[number].doubt = "podman's database has a row of this container"
+                elif self.storage.broken_databases:
+                    self.graph.nodes[number].doubt = "podman's database, which may have a row of it, can't be read"
                 self.say("unrecorded-container-data", "a container's data that no record names", path)
             else:
                 self.stray(GRAPHROOT, path)

@@ -149,9 +149,13 @@ class _Loader:
             self.storage.databases.append(read(place, path, spelled))
         except CorruptFile as err:
             where = f" ({err.place})" if err.place else ""
-            self.say("database-corrupt", f"{err.sentence}{where}", spelled)
+            self._broken(f"{err.sentence}{where}", spelled)
         except UnreadableFile as err:
-            self.say("database-corrupt", err.sentence, spelled)
+            self._broken(err.sentence, spelled)
+
+    def _broken(self, text: str, spelled: str) -> None:
+        self.storage.broken_databases.append(spelled)
+        self.say("database-corrupt", text, spelled)
 
     def _sqlite(self, place: int, path: str, spelled: str) -> Libpod:
         tree = self.storage.places[place].tree

@@ -181,6 +181,8 @@ class _Builder:
         node.state = row.state.word if row else "external"
         node.traits = (str(maker),)
         node.note = _MAKER_NOTES.get(maker, "")
+        if maker is Maker.LOST and self.storage.broken_databases:
+            node.state, node.note = "unknown", "made by podman, whose database can't be read"
         node.labels = row.labels if row else None
         self.graph.root(number, _MAKER_ROOTS[maker])
         layer = self.find_layer(record.layer) if record.layer else None

@@ -54,6 +54,7 @@ class Storage:
         containers: by id, likewise.
         readonly_layers, readonly_images: of additional stores.
         databases: podman's, SQLite first.
+        broken_databases: paths of those that can't be read; what they would name is unknown.
         mounts: layer id -> its entry in the runroot's mountpoints.json.
         homes: the driver's directories, graphroot first.
         image_dirs: place -> names of directories in its `D-images`.
@@ -78,6 +79,7 @@ class Storage:
     readonly_layers: dict[str, LayerRecord] = field(default_factory=dict)
     readonly_images: list[ImageRecord] = field(default_factory=list)
     databases: list[Libpod] = field(default_factory=list)
+    broken_databases: list[str] = field(default_factory=list)
     mounts: dict[str, MountCount] = field(default_factory=dict)
     homes: list[Home] = field(default_factory=list)
     image_dirs: dict[int, set[str]] = field(default_factory=dict)
