@@ -73,9 +73,12 @@ def _translate_class(pattern: str, at: int) -> tuple[str, int]:
 
 
 def _class_char(pattern: str, at: int) -> tuple[str, int]:
+    """A character of a class and where the next begins; `-` and `]` stand for themselves after a backslash only."""
     if at < len(pattern) and pattern[at] == "\\":
         at += 1
-    if at >= len(pattern) or pattern[at] in "-]":
+    elif pattern[at : at + 1] in ("-", "]"):
+        raise CorruptFile(f"malformed pattern {pattern[:60]!r}")
+    if at >= len(pattern):
         raise CorruptFile(f"malformed pattern {pattern[:60]!r}")
     return pattern[at], at + 1
 
@@ -113,5 +116,8 @@ def _partial_time(partial: re.Match[str], text: str, zone: tzinfo) -> int:
         at = datetime.fromisoformat(whole).replace(tzinfo=zone)
     except ValueError:
         raise CorruptFile(f"{text[:60]!r} is no time that a filter takes") from None
-    utc = at.astimezone(UTC)
-    return parse_time(f"{utc:%Y-%m-%dT%H:%M:%S}{fraction or ''}Z")
+    try:
+        utc = at.astimezone(UTC)
+    except OverflowError:
+        raise CorruptFile(f"{text[:60]!r} is outside the years 1 to 9999 in UTC") from None
+    return parse_time(f"{utc:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + f"{fraction or ''}Z")
