@@ -172,3 +172,29 @@ def test_containers_that_only_another_database_names_are_external(make: StorageM
 
     assert taken(run(store, "podman image prune -a -f --external", "4.3.1"), "container") == {made}
     assert taken(run(store, "podman image prune -a -f --external"), "container") == set()
+
+
+@pytest.mark.parametrize(
+    ("value", "gone"), [("v", True), ("v:/v", True), ("v:/x", False), ("/v", False), ("other", False)]
+)
+@pytest.mark.parametrize("version", ["4.3.1", "5.4.2", "5.8.6"])
+def test_the_volume_filter_of_rm_takes_a_name_and_a_destination(
+    make: StorageMaker, version: str, value: str, gone: bool
+) -> None:
+    """A destination alone is no name of a volume."""
+    make.volume("v")
+    made = make.container("c", "", make.layer("below"), volumes=["v"])
+
+    outcome = run(make.open(), f"podman rm --filter volume={value}", version)
+
+    assert taken(outcome, "container") == ({made} if gone else set())
+
+
+@pytest.mark.parametrize(("version", "gone"), [("4.3.1", False), ("5.4.2", True)])
+def test_the_id_filter_takes_a_beginning_since_4_4(make: StorageMaker, version: str, gone: bool) -> None:
+    """4.3 compares the whole id."""
+    image = make.image("one", make.layer("one"))
+
+    outcome = run(make.open(), f"podman image prune -a -f --filter id={image[:12]}", version)
+
+    assert taken(outcome, "image") == ({image} if gone else set())

@@ -183,6 +183,9 @@ class ImageFilters:
         if key == "label":
             return lambda image: matches_labels([value], self._labels(image))
         if key == "id":
+            # 4.3.1 was seen to take the whole id only.
+            if not rules.podman_from(4, 4):
+                return lambda image: image.id == value
             return lambda image: image.id.startswith(value)
         if key == "digest" and rules.podman_from(4, 4):
             if not value.startswith("sha256:"):

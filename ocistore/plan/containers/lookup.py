@@ -33,7 +33,8 @@ def look_up_image(state: State, rules: Rules, text: str, *, whole_list: bool = F
         return None
     image, name = found
     instances = state.storage.data.instances(image)
-    if instances is None:
+    # Until 4.5 a digest means the very image; 4.3.1 was seen to take a list so.
+    if instances is None or ("@" in text and not rules.podman_from(4, 6)):
         return image, name
     chosen = choose_instance(instances, prefer_zstd=rules.podman_from(4, 7))
     member = _by_digest(state, chosen.digest) if chosen else None

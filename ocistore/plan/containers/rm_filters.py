@@ -70,7 +70,7 @@ def _rm_test(rows: Rows, rules: Rules, key: str, values: list[str]) -> Container
         pods = {pod.id for value in values if (pod := rows.find_pod(value)) is not None}
         return lambda row: row.pod in pods
     if key == "volume":
-        return lambda row: any(value in pair for pair in _mounts(row) for value in values)
+        return _volume_test(values)
     if key == "ancestor":
         return lambda row: any(_is_ancestor(row, value) for value in values)
     if key == "label":
@@ -106,8 +106,23 @@ def _relative_test(rows: Rows, key: str, values: list[str]) -> ContainerTest:
     return lambda row: row.created_ns > earliest
 
 
-def _mounts(row: PodmanContainer) -> list[tuple[str, str]]:
-    return [*row.volumes, *((name, "") for name in row.volume_rows)]
+def _volume_test(values: list[str]) -> ContainerTest:
+    """Containers that mount NAME, or NAME at a destination (`NAME:DESTINATION`); a destination alone is no name.
+
+    podman 4.3.1, 5.4.2 and 5.8.6 were seen to do so.
+    """
+    wanted: list[tuple[str, str]] = []
+    destination = ""
+    for value in values:
+        name, colon, given = value.partition(":")
+        # A destination counts for the values after it, too, as podman keeps it.
+        destination = given if colon else destination
+        wanted.append((name, destination))
+    return lambda row: any(
+        source == name and (not there or there == at)
+        for source, at in (*row.volumes, *row.binds)
+        for name, there in wanted
+    )
 
 
 def _is_ancestor(row: PodmanContainer, value: str) -> bool:
@@ -144,19 +159,6 @@ def _old_ancestor(rows: Rows, values: list[str]) -> ContainerTest:
     return test
 
 
-def _old_volume(rows: Rows, values: list[str]) -> ContainerTest:
-    wanted: list[tuple[str, str]] = []
-    destination = ""
-    for value in values:
-        name, colon, given = value.partition(":")
-        if name not in rows.volumes:
-            raise UsageError(f"podman rm: of the filter volume, only names of volumes are simulated, not {name}")
-        # A destination counts for the values after it, too, as podman keeps it.
-        destination = given if colon else destination
-        wanted.append((name, destination))
-    return lambda row: any(n == name and (not d or d == dest) for name, dest in row.volumes for n, d in wanted)
-
-
 def _old_before(rows: Rows, values: list[str]) -> ContainerTest:
     tests = [_relative_test(rows, "before", [value]) for value in values]
     return lambda row: all(test(row) for test in tests)
@@ -167,7 +169,6 @@ _OLD_TESTS: dict[str, Callable[[Rows, list[str]], ContainerTest]] = {
     "name": lambda _, values: lambda row: _old_pattern(values, row.name),
     "label!": _old_label_not,
     "ancestor": _old_ancestor,
-    "volume": _old_volume,
     "before": _old_before,
 }
 """Filters of `rm` that differ until podman 4.3 (4.3.1 itself in the conformance tests; the change is by 4.4)."""

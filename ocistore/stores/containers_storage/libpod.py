@@ -58,6 +58,7 @@ class PodmanContainer:
     Attributes:
         depends_on: ids that it needs.
         volumes: (name, destination) of its named volumes, in the configuration's order.
+        binds: (source, destination) of the other mounts of its specification.
         volume_rows: names of volumes that its rows of ContainerVolume name (also those by `--volumes-from`).
     """
 
@@ -75,6 +76,7 @@ class PodmanContainer:
     autoremove: bool
     labels: Mapping[str, str]
     volumes: list[tuple[str, str]]
+    binds: list[tuple[str, str]]
     anonymous_mounts: list[str]
     image_volumes: list[str]
     finished_ns: int = ZERO_TIME_NS
@@ -169,6 +171,7 @@ def container_of(config: Mapping[str, Any], state: Mapping[str, Any]) -> PodmanC
         autoremove=mapping(spec, "annotations").get(AUTOREMOVE) == "TRUE",
         labels=_labels(config),
         volumes=[(text(v, "volumeName"), text(v, "dest")) for v in named],
+        binds=[(text(m, "source"), text(m, "destination")) for m in objects(spec, "mounts")],
         anonymous_mounts=[m for m in config.get("userVolumes") or [] if isinstance(m, str)],
         image_volumes=[text(v, "source") for v in objects(config, "ctrImageVolumes")],
         finished_ns=time(state, "finishedTime"),
