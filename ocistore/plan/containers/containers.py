@@ -138,13 +138,13 @@ class ContainerRemover:
     def remove_rows(self, chosen: list[PodmanContainer]) -> None:
         """Podman's containers; one's failure doesn't stop the others.
 
-        Without --depend they go in parallel: whether one that only others of them need can go is a race.  Until 4.5 it
-        is planned to stay.
+        Without --depend they go in parallel: whether one that only others of them need can go is a race, and it is
+        planned to stay.
 
         Raises:
             RuleFails: the first failure, after all were tried.
         """
-        if not self._depend and not self._rules.podman_from(4, 6):
+        if not self._depend:
             chosen = self._without_racing(chosen)
         for row in chosen:
             try:
@@ -159,7 +159,8 @@ class ContainerRemover:
         rows = self._rows
         needed = [row for row in chosen if rows.dependents(row) and not rows.pod_of_infra(row)]
         for row in needed:
-            self._failures.append(RuleFails(f"container {row.name} is needed by others", in_use=True))
+            by = rows.dependents(row)[0].name
+            self._failures.append(RuleFails(f"container {row.name} is needed by {by}", in_use=True))
         racing = [row.name for row in needed if all(other in chosen for other in rows.dependents(row))]
         if racing:
             rows.state.note(
@@ -227,8 +228,9 @@ class ContainerRemover:
         if record is None or record.id in self._rows.containers:
             return False
         if maker_of(state, record.id) is Maker.IMAGE_VOLUME:
-            self._failures.append(RuleFails(f"container {record.id[:12]} is the storage of a volume", in_use=True))
-        elif state.storage.is_mounted(record.layer) and not self._force:
+            # Refused like a name that nothing has: with --ignore it is no failure (5.4.2 was seen to do so).
+            return False
+        if state.storage.is_mounted(record.layer) and not self._force:
             self._failures.append(RuleFails(f"container {record.id[:12]} counts as mounted", in_use=True))
         else:
             state.delete_container(record.id, f"asked for; made by {maker_of(state, record.id)}")
