@@ -315,3 +315,13 @@ def test_a_mounted_storage_container_ends_rm_before_podmans_own(make: StorageMak
 
     assert "counts as mounted" in outcome.failure
     assert taken(outcome, "container") == (set() if kept else {mine})
+
+
+def test_system_prune_says_that_networks_are_not_planned(make: StorageMaker) -> None:
+    """Rootless podman keeps their configurations in the graphroot."""
+    (make.root / "networks").mkdir()
+    (make.root / "networks" / "mine.json").write_text("{}")
+
+    outcome = run(make.open(), "podman system prune -f")
+
+    assert [f.code for f in outcome.findings if "mine.json" in f.text] == ["networks-not-planned"]

@@ -247,6 +247,13 @@ def system_prune(call: Call) -> None:
     failure = _prune_until_nothing(call, filters)
     if given.flag("all") and call.rules.podman_from(5, 3):
         _note_cache_mounts(call)
+    if call.state.storage.network_files:
+        call.state.note(
+            "networks-not-planned",
+            "the command also removes configurations of networks that no container uses; unsupported: none is planned "
+            f"(networks/ has {', '.join(call.state.storage.network_files)})",
+            path="networks",
+        )
     if failure is not None:
         raise failure
 

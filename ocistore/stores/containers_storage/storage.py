@@ -115,6 +115,15 @@ class Storage:
             record = self.layer(ident)
             ident = record.parent if record else ""
 
+    @property
+    def network_files(self) -> list[str]:
+        """Configurations of networks in the graphroot, as rootless podman keeps them there (2.9)."""
+        try:
+            entries = self.places[GRAPHROOT].tree.list("networks")
+        except OcistoreError:
+            return []
+        return [entry.name for entry in entries if entry.name.endswith(".json")]
+
     # Paths ----------------------------------------------------------------------------------------------------------
 
     def spelled(self, place: int, path: str) -> str:
