@@ -8,10 +8,9 @@ from ocistore.errors import UsageError
 from ocistore.plan.options import Spec, parse
 from ocistore.stores.containers_storage.makers import Maker, is_buildah
 
-from .images import ImageRemover, RemoveOptions, list_images
-from .lookup import look_up_list
+from .images import ImageRemover, RemoveOptions, list_images, remove_lists
 from .makers import maker_of
-from .state import RuleFails
+from .state import RuleFails, raise_first
 
 if TYPE_CHECKING:
     from .state import State
@@ -57,7 +56,7 @@ def run_buildah(state: State, rules: Rules, argv: list[str]) -> None:
     elif verb == "prune":
         _prune(state, rules, rest)
     elif verb == "manifest" and rest[:1] in (["rm"], ["delete"]):
-        _manifest_rm(state, rules, rest[1:])
+        remove_lists(state, rules, parse(rest[1:], _MANIFEST_RM).positional)
     else:
         raise UsageError(f"buildah {' '.join(words[:2])}: this command is not simulated")
 
@@ -77,7 +76,7 @@ def _rmi(state: State, rules: Rules, words: list[str]) -> None:
         filters = {"readonly": ["false"]} | ({"dangling": ["true"]} if prune else {})
         remover.remove_listed(list_images(state, rules, filters))
     _flag_takings(state)
-    _raise_first(remover.failures)
+    raise_first(remover.failures)
 
 
 def _rm(state: State, words: list[str]) -> None:
@@ -101,7 +100,7 @@ def _rm(state: State, words: list[str]) -> None:
         else:
             state.delete_container(record.id, "asked for")
     _flag_takings(state)
-    _raise_first(failures)
+    raise_first(failures)
 
 
 def _can_open(state: State, ident: str) -> bool:
@@ -132,19 +131,7 @@ def _prune(state: State, rules: Rules, words: list[str]) -> None:
     remover = ImageRemover(state, rules, RemoveOptions(force=given.flag("force")))
     remover.remove_listed(list_images(state, rules, {"readonly": ["false"]}))
     _flag_takings(state)
-    _raise_first(remover.failures)
-
-
-def _manifest_rm(state: State, rules: Rules, words: list[str]) -> None:
-    remover = ImageRemover(state, rules, RemoveOptions())
-    failures: list[RuleFails] = []
-    for name in parse(words, _MANIFEST_RM).positional:
-        found = look_up_list(state, rules, name)
-        if found is None:
-            failures.append(RuleFails(f"{name}: manifest list not known"))
-        else:
-            remover.try_remove(*found)
-    _raise_first(failures + remover.failures)
+    raise_first(remover.failures)
 
 
 def _flag_takings(state: State) -> None:
@@ -159,8 +146,3 @@ def _flag_takings(state: State) -> None:
                 f"buildah takes a container that {maker} made, and {maker} goes on listing it",
                 f"container:{removal.id}",
             )
-
-
-def _raise_first(failures: list[RuleFails]) -> None:
-    if failures:
-        raise failures[0]

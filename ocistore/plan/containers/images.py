@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from ocistore.stores.containers_storage.relations import ListingFails
 
 from .filters import ImageFilters
-from .lookup import look_up_image
+from .lookup import look_up_image, look_up_list
 from .makers import is_external
-from .state import RuleFails
+from .state import RuleFails, raise_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -141,6 +141,22 @@ class ImageRemover:
             return self._state.tree.is_dangling(image, spare_listed=self._rules.podman_from(5, 5))
         except ListingFails:
             return False
+
+
+def remove_lists(state: State, rules: Rules, names: list[str]) -> None:
+    """`podman manifest rm`, `buildah manifest rm`: lists only; their members stay (2.10).
+
+    Raises:
+        RuleFails: the first failure, after all were tried.
+    """
+    remover = ImageRemover(state, rules, RemoveOptions())
+    for name in names:
+        found = look_up_list(state, rules, name)
+        if found is None:
+            remover.failures.append(RuleFails(f"{name}: manifest list not known"))
+        else:
+            remover.try_remove(*found)
+    raise_first(remover.failures)
 
 
 def list_images(state: State, rules: Rules, filters: Mapping[str, list[str]]) -> list[ImageRecord]:

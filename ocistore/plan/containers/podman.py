@@ -10,11 +10,11 @@ from ocistore.plan.options import Parsed, Spec, parse
 
 from .containers import ContainerRemover, prune_containers, prune_pods, remove_pods
 from .filters import split_filters
-from .images import ImageRemover, RemoveOptions, prune_images
-from .lookup import look_up_image, look_up_list, normalize
+from .images import ImageRemover, RemoveOptions, prune_images, remove_lists
+from .lookup import look_up_image, normalize
 from .repair import clear_volatile_marks, repair
 from .rm_filters import filter_containers
-from .state import RuleFails
+from .state import RuleFails, raise_first
 from .volumes import prune_volumes, remove_volumes
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def rmi(call: Call) -> None:
         remover.remove_listed([image for image in call.state.all_images() if not image.readonly])
     else:
         remover.remove_names(given.positional)
-    _raise_first(remover.failures)
+    raise_first(remover.failures)
 
 
 def _remove_podman_containers(call: Call, image: ImageRecord) -> None:
@@ -149,16 +149,8 @@ def untag(call: Call) -> None:
 
 
 def manifest_rm(call: Call) -> None:
-    """`podman manifest rm`, `buildah manifest rm`: lists only; their members stay (2.10)."""
-    remover = ImageRemover(call.state, call.rules, RemoveOptions())
-    failures: list[RuleFails] = []
-    for name in call.given.positional:
-        found = look_up_list(call.state, call.rules, name)
-        if found is None:
-            failures.append(RuleFails(f"{name}: manifest list not known"))
-        else:
-            remover.try_remove(*found)
-    _raise_first(failures + remover.failures)
+    """`podman manifest rm` (2.10)."""
+    remove_lists(call.state, call.rules, call.given.positional)
 
 
 def rm(call: Call) -> None:
@@ -188,7 +180,7 @@ def rm(call: Call) -> None:
 
 def container_prune(call: Call) -> None:
     """`podman container prune` (3.4)."""
-    _raise_first(prune_containers(call.rows, call.rules, call.filters()))
+    raise_first(prune_containers(call.rows, call.rules, call.filters()))
 
 
 def pod_rm(call: Call) -> None:
@@ -310,11 +302,6 @@ def _all_or_names(given: Parsed, *, or_filter: bool = False) -> None:
         raise RuleFails("--all and names don't go together")
     if not everything and not given.positional and not (or_filter and (given.given("filter") or given.flag("latest"))):
         raise RuleFails("it needs a name, or --all")
-
-
-def _raise_first(failures: list[RuleFails]) -> None:
-    if failures:
-        raise failures[0]
 
 
 _FORCE = {"force": ("f",)}

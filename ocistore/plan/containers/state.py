@@ -40,6 +40,12 @@ class RuleFails(Exception):
         self.in_use = in_use
 
 
+def raise_first(failures: Sequence[RuleFails]) -> None:
+    """Raises the first failure of a command that tries all it is given and then fails."""
+    if failures:
+        raise failures[0]
+
+
 class State:
     """The records of a store while commands run on it.
 

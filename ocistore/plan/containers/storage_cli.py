@@ -8,7 +8,7 @@ from ocistore.errors import UsageError
 from ocistore.plan.options import Spec, parse
 
 from .repair import clear_volatile_marks, repair
-from .state import RuleFails
+from .state import RuleFails, raise_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -96,8 +96,7 @@ def _each(names: list[str], delete: Callable[[str], None]) -> None:
             delete(name)
         except RuleFails as err:
             failures.append(err)
-    if failures:
-        raise failures[0]
+    raise_first(failures)
 
 
 def _find_image(state: State, name: str) -> ImageRecord:

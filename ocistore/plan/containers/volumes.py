@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .filters import matches_labels, matches_regex, one_until, parse_bool
-from .state import RuleFails
+from .state import RuleFails, raise_first
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -123,8 +123,7 @@ def remove_volumes(rows: Rows, names: list[str], *, everything: bool, force: boo
             _remove(rows, volume, force=force)
         except RuleFails as err:
             failures.append(err)
-    if failures:
-        raise failures[0]
+    raise_first(failures)
 
 
 def _remove(rows: Rows, volume: Volume, *, force: bool) -> None:
