@@ -39,6 +39,8 @@ demo: $(DEMO)/venv/.installed ## df, tree and plan on a store that podman and bu
 $(VENV)/.installed: pyproject.toml
 	@tools/venv.sh $(PYTHON) $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@# A tenth of a second of each start is compiling, where the environment forbids Python to keep what it compiled.
+	@$(VENV)/bin/python -m compileall -q ocistore
 	@touch $@
 
 $(DEMO)/venv/.installed: pyproject.toml $(shell find ocistore -name '*.py')
