@@ -112,6 +112,9 @@ CODES: dict[str, Code] = {
         "error", "podman's database can't be read: its containers and volumes are unknown, plans of podman blocked."
     ),
     "two-databases": Code("warning", "podman left two databases; what either names is held."),
+    "two-modes": Code(
+        "warning", "The store was used with and without a transient half; the containers of both are held."
+    ),
     "volumes-elsewhere": Code("warning", "podman's volumes lie outside the store; their bytes are not seen."),
     "second-driver": Code("warning", "Another driver's store lies in the same directory; its bytes are unknown here."),
     "incomplete-layer": Code("warning", "A layer flagged incomplete; any engine removes it when it starts."),

@@ -289,3 +289,27 @@ def test_a_driver_whose_bytes_stat_cannot_tell_is_recognised_and_blocked(tmp_pat
     assert [f.code for f in store.findings.blocking] == ["driver-unsupported"]
     assert {n.kind for n in store.graph.nodes if n.unsized} == {"layer", "debris"}
     assert {n.id for n in store.graph.nodes if n.kind == "image"} == {make.images[0]["id"]}
+
+
+def test_containers_of_both_modes_are_held_and_that_is_said(make: StorageMaker) -> None:
+    """A transient store's containers are recorded in the runroot, others in the graphroot (1.9)."""
+    image = make.image("one", make.layer("one"))
+    make.container("kept", image, ident("one"), maker="buildah")
+    entry = {
+        "id": ident("lost at reboot"),
+        "names": ["t"],
+        "image": image,
+        "layer": "",
+        "created": "2026-01-01T00:00:00Z",
+    }
+    (make.run / "overlay-containers").mkdir()
+    (make.run / "overlay-containers" / "volatile-containers.json").write_text(json.dumps([entry]))
+    store = make.open()
+
+    held = {node.id for node in store.graph.nodes if node.kind == "container"}
+    said = [finding.path for finding in store.findings if finding.code == "two-modes"]
+
+    assert (held, said) == (
+        {ident("container kept"), ident("lost at reboot")},
+        ["overlay-containers/volatile-containers.json"],
+    )

@@ -66,9 +66,15 @@ def load_records(store: Store, storage: Storage) -> None:
             image.place, image.store = place, store.number
             storage.images.append(image)
         drop_conflicting_names([image for image in storage.images if image.place == place])
+    volatile: dict[int, str] = {}
     for place, path in containers:
         for container in loader.records(place, path, read_containers):
             storage.containers.setdefault(container.id, container)
+            if "volatile-" in path:
+                volatile.setdefault(place, container.file)
+    if len(volatile) > 1:
+        text = "containers were made with and without a transient store; an engine sees one half, here both are held"
+        store.findings.say("two-modes", text, path=volatile[GRAPHROOT], root=store.root)
     drop_conflicting_names(list(storage.layers.values()))
     drop_conflicting_names(list(storage.containers.values()))
 
