@@ -112,6 +112,8 @@ CODES: dict[str, Code] = {
         "error", "podman's database can't be read: its containers and volumes are unknown, plans of podman blocked."
     ),
     "two-databases": Code("warning", "podman left two databases; what either names is held."),
+    "unnamed-secret": Code("warning", "Data of a secret that no record names: only a person can judge it."),
+    "additional-layer": Code("note", "A layer's content lies in an additional layer store; its bytes are not seen."),
     "two-modes": Code(
         "warning", "The store was used with and without a transient half; the containers of both are held."
     ),

@@ -43,6 +43,7 @@ class _Checker:
             if self._storage.driver == "overlay" and self._storage.layer_directory(layer.id) is not None:
                 self._link(layer, linked)
                 self._lowers(layer)
+                self._elsewhere(layer)
 
     def _layer_data(self, layer: LayerRecord) -> None:
         base = f"{self._storage.driver}-layers/{layer.id}"
@@ -68,6 +69,20 @@ class _Checker:
         if lowers and not layer.mapped and set(ancestors) - set(lowers) and not self._has_mapped(ancestors):
             text = "is mounted on other layers than its record's ancestors"
             self._say("lower-missing", text, self._storage.spelled(place, f"{path}/lower"), layer.id)
+
+    def _elsewhere(self, layer: LayerRecord) -> None:
+        """A layer of an additional layer store has its content there (1.12); whether it is there isn't looked at."""
+        if f"{layer.id}.tar-split.gz" in self._storage.layer_files:
+            # Such a layer never came as a tar.
+            return
+        place, path = self._storage.layer_directory(layer.id) or (0, "")
+        tree = self._storage.places[place].tree
+        try:
+            where = tree.read(f"{path}/additionallayer", 4096).decode("utf-8", "replace").strip()
+        except OcistoreError:
+            return
+        text = f"its content lies in an additional layer store, at {where[:200]}, which is not read"
+        self._say("additional-layer", text, self._storage.spelled(place, f"{path}/additionallayer"), layer.id)
 
     def _has_mapped(self, idents: list[str]) -> bool:
         return any((record := self._storage.layer(ident)) is not None and record.mapped for ident in idents)

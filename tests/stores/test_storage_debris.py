@@ -313,3 +313,28 @@ def test_debris_of_a_split_image_store_lies_in_both_halves(tmp_path: Path) -> No
         f"{half.root}/overlay-images/{A}": ("unrecorded-image-data", "unreferenced"),
         f"{half.root}/overlay/l/STALE": ("stale-link", "unreferenced"),
     }
+
+
+def test_data_of_no_secret_is_for_a_person_to_judge(make: StorageMaker) -> None:
+    """Class 27: an entry of the file driver's data that secrets.json doesn't name; the named one is nothing odd."""
+    home = make.root / "secrets" / "filedriver"
+    home.mkdir(parents=True)
+    (make.root / "secrets" / "secrets.json").write_text('{"secrets": {"named": {}}}')
+    (home / "secretsdata.json").write_text('{"named": "eA==", "left": "eQ=="}')
+
+    assert debris(make.open()) == {"secrets/filedriver/secretsdata.json#left": ("unnamed-secret", "unknown")}
+
+
+def test_a_layer_of_an_additional_layer_store_is_told(make: StorageMaker) -> None:
+    """Class 33: its content lies elsewhere, and what is here is a link that is not followed."""
+    home = make.root / "overlay" / ident("L")
+    (home / "diff" / "file").unlink()
+    (home / "diff").rmdir()
+    (home / "diff").symlink_to("/var/lib/elsewhere/diff")
+    (home / "additionallayer").write_text("/var/lib/elsewhere")
+    store = make.open()
+    check_storage(store)
+
+    told = [(f.path, "/var/lib/elsewhere" in f.text) for f in store.findings if f.code == "additional-layer"]
+
+    assert told == [(f"overlay/{ident('L')}/additionallayer", True)]

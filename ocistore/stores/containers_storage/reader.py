@@ -17,6 +17,7 @@ from .homes import read_homes
 from .layout import ARTIFACTS
 from .load import load_databases, load_records
 from .populate import populate
+from .secrets import read_secrets
 from .storage import Storage
 from .traits import tell_images_apart
 
@@ -76,6 +77,7 @@ def read_storage(
     populate(store, storage)
     claim_paths(store, storage)
     _read_artifacts(store, storage)
+    read_secrets(store)
     tell_images_apart(store, storage)
     return store
 
