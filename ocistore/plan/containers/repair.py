@@ -202,13 +202,9 @@ class Checker:
     def _image(self, image: ImageRecord) -> str:
         storage = self._state.storage
         base = f"{storage.driver}-images/{image.id}"
-        for key in image.big_data_names:
-            name = big_data_file(key)
-            size = self._size(image.place, f"{base}/{name}") if is_safe_name(name) else None
-            if size is None:
-                return f"data item {key} is missing"
-            if key in image.big_data_sizes and size != image.big_data_sizes[key]:
-                return f"data item {key} has another size than recorded"
+        reason = self._data_items(image, image.place, base)
+        if reason:
+            return reason
         for top in (image.layer, *image.mapped_layers):
             for ident in storage.ancestors(top):
                 if storage.layer(ident) is None:
@@ -217,16 +213,23 @@ class Checker:
                     return f"layer {ident[:12]}: {self._broken[ident]}"
         return ""
 
+    def _data_items(self, record: ImageRecord | ContainerRecord, place: int, base: str) -> str:
+        """Each listed item must be there, in the size that is recorded."""
+        for key in record.big_data_names:
+            name = big_data_file(key)
+            size = self._size(place, f"{base}/{name}") if is_safe_name(name) else None
+            if size is None:
+                return f"data item {key} is missing"
+            if size != record.big_data_sizes.get(key, size):
+                return f"data item {key} has another size than recorded"
+        return ""
+
     def _container(self, container: ContainerRecord) -> str:
         storage = self._state.storage
         base = f"{storage.driver}-containers/{container.id}"
-        for key in container.big_data_names:
-            name = big_data_file(key)
-            size = self._size(0, f"{base}/{name}") if is_safe_name(name) else None
-            if size is None:
-                return f"data item {key} is missing"
-            if size != container.big_data_sizes.get(key, size):
-                return f"data item {key} has another size than recorded"
+        reason = self._data_items(container, 0, base)
+        if reason:
+            return reason
         if container.image and container.image not in self._known:
             return "its image is missing"
         if container.image in self.images:
