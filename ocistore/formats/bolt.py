@@ -38,16 +38,19 @@ class Database:
         pages: high-water mark, number of pages in use.
     """
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, salvage: bool = False) -> None:
         """Chooses the meta page.
 
         Args:
             data: the whole file; empty is a valid empty database (1.3).
+            salvage: give what is readable around damaged pages, and collect the damage.
 
         Raises:
             CorruptFile: no valid meta page, or a file shorter than two pages.
         """
         self.data = data
+        self.salvage = salvage
+        self.damage: list[CorruptFile] = []
         self.torn = False
         self._claimed: set[int] = set()
         self._order = "<"
@@ -60,6 +63,9 @@ class Database:
             raise CorruptFile("shorter than its two meta pages", place="bolt file")
         root = self._choose_meta()
         self.root = Bucket(self, root, ())
+
+    def check_reachable(self) -> None:
+        """Reads every page that the trees reach, so that `damage` is complete."""
 
     def _find_page_size(self) -> int:
         for offset in (0, *(1024 << i for i in range(15))):

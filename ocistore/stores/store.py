@@ -59,6 +59,9 @@ class Store:
         places: the root first, then what else belongs to it.
         others: stores that this one reads but doesn't own (additional image stores); never in a plan.
         watched: files whose change while the store is read makes the answer doubtful: (place, path, fingerprint).
+        doubts: parts of the store that no plan may touch, each with the reason: `images`, `containers`, `volumes`,
+            `cache` (build records), `history`, `content` (blobs and snapshots).  What blocks every plan is a finding
+            whose code blocks.
         cache: what rooms above computed of this store and would compute again.
         detail: the records as the reader of this kind keeps them; plan and check know its type by `kind`.
     """
@@ -72,6 +75,7 @@ class Store:
     places: list[Place] = field(default_factory=list)
     others: list[Store] = field(default_factory=list)
     watched: list[tuple[int, str, Fingerprint | None]] = field(default_factory=list)
+    doubts: dict[str, str] = field(default_factory=dict)
     cache: dict[str, Any] = field(default_factory=dict)
     detail: Any = None
 
@@ -138,8 +142,10 @@ class Options:
         runroot: containers-storage: the volatile half.
         imagestore: containers-storage: the split image store.
         additional_image_stores: containers-storage: read-only stores that this one builds on.
+        containerd_root: docker: the root of the containerd beside it.
     """
 
     runroot: str | None = None
     imagestore: str | None = None
     additional_image_stores: tuple[str, ...] = ()
+    containerd_root: str | None = None

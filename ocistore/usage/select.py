@@ -24,6 +24,7 @@ KINDS = (
     "pod",
     "volume",
     "ref",
+    "content",
     "blob",
     "record",
     "snapshot",

@@ -1,0 +1,1 @@
+"""What BuildKit's commands and policies take."""

@@ -1,0 +1,1 @@
+"""What containerd's collector and ctr's commands take."""

@@ -1,0 +1,1 @@
+"""BuildKit's records, wherever an engine keeps them."""

@@ -1,0 +1,1 @@
+"""containerd's metadata, content and snapshots, wherever an engine keeps them."""

@@ -1,0 +1,308 @@
+"""containerd's metadata database as values (docker-buildkit-containerd 4.2).
+
+Keys are text (bytes that are no UTF-8 come out with surrogateescape), times nanoseconds since 1970.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from ocistore.errors import CorruptFile
+from ocistore.formats.wire import read_time, read_varint
+
+if TYPE_CHECKING:
+    from ocistore.formats.bolt import Bucket, Database
+
+Labels = dict[str, str]
+SnapshotKey = tuple[str, str]
+"""(snapshotter, key)."""
+
+
+@dataclass(slots=True)
+class BlobRecord:
+    """`content/blob/<digest>`: size in bytes, None where the record doesn't say."""
+
+    digest: str
+    size: int | None
+    labels: Labels
+    created_ns: int | None
+    updated_ns: int | None
+
+
+@dataclass(slots=True)
+class ImageRecord:
+    """`images/<name>`: a name and the digest of its target."""
+
+    name: str
+    target: str
+    media_type: str
+    size: int | None
+    labels: Labels
+    created_ns: int | None
+    updated_ns: int | None
+
+
+@dataclass(slots=True)
+class SnapshotRecord:
+    """`snapshots/<snapshotter>/<key>`.
+
+    Attributes:
+        name: its key in the snapshotter's own database.
+        parent: key of the parent in the same namespace and snapshotter, empty for none.
+    """
+
+    snapshotter: str
+    key: str
+    name: str
+    parent: str
+    labels: Labels
+    created_ns: int | None
+
+
+@dataclass(slots=True)
+class LeaseRecord:
+    """`leases/<id>` and the resources that it names."""
+
+    id: str
+    labels: Labels
+    created_ns: int | None
+    snapshots: list[SnapshotKey] = field(default_factory=list)
+    content: list[str] = field(default_factory=list)
+    ingests: list[str] = field(default_factory=list)
+    images: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class IngestRecord:
+    """`content/ingests/<ref>`.
+
+    Attributes:
+        backend: ref in the content store, `<ns>/<n>/<ref>`.
+        expire_ns: when it may be collected, None if it doesn't say (then it may at once).
+        expected: digest of what it will be, empty if it doesn't say.
+    """
+
+    ref: str
+    backend: str
+    expire_ns: int | None
+    expected: str
+
+
+@dataclass(slots=True)
+class ContainerRecord:
+    """`containers/<id>`: `image` is a name, `snapshot_key` a key in `snapshotter`; empty where it has none."""
+
+    id: str
+    image: str
+    snapshotter: str
+    snapshot_key: str
+    labels: Labels
+    created_ns: int | None
+    sandbox: str = ""
+    runtime: str = ""
+
+
+@dataclass(slots=True)
+class SandboxRecord:
+    """`sandboxes/<id>`."""
+
+    id: str
+    labels: Labels
+    created_ns: int | None
+
+
+@dataclass(slots=True)
+class Namespace:
+    """All records of one namespace; references never cross it (4.3)."""
+
+    name: str
+    labels: Labels = field(default_factory=dict)
+    images: dict[str, ImageRecord] = field(default_factory=dict)
+    blobs: dict[str, BlobRecord] = field(default_factory=dict)
+    ingests: dict[str, IngestRecord] = field(default_factory=dict)
+    snapshots: dict[SnapshotKey, SnapshotRecord] = field(default_factory=dict)
+    leases: dict[str, LeaseRecord] = field(default_factory=dict)
+    containers: dict[str, ContainerRecord] = field(default_factory=dict)
+    sandboxes: dict[str, SandboxRecord] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Metadata:
+    """A metadata database.
+
+    Attributes:
+        namespaces: by name, in the order of the file.
+        schema: minor version of the schema, None where the file doesn't say (moby's and BuildKit's own).
+        faults: records that could not be decoded, each with its bucket; what they say is unknown.
+    """
+
+    namespaces: dict[str, Namespace] = field(default_factory=dict)
+    schema: int | None = None
+    faults: list[CorruptFile] = field(default_factory=list)
+
+
+def text(value: bytes | None) -> str:
+    """Bytes of a key or value as text, none lost."""
+    return (value or b"").decode("utf-8", "surrogateescape")
+
+
+def read_metadata(database: Database) -> Metadata:
+    """All records of a metadata database; those that can't be decoded are told in `faults` and left out.
+
+    Raises:
+        CorruptFile: a page of it is damaged and the database wasn't opened for salvage.
+    """
+    found = Metadata()
+    v1 = database.root.bucket(b"v1")
+    if v1 is None:
+        return found
+    version = v1.get(b"version")
+    if version is not None:
+        try:
+            found.schema = read_varint(version)
+        except CorruptFile as err:
+            found.faults.append(CorruptFile(err.sentence, place="bucket v1/version"))
+    for key, bucket in v1.buckets():
+        found.namespaces[text(key)] = _Reader(found, text(key)).read(bucket)
+    if (found.schema or 0) < 4:
+        # Before schema 4 sandboxes lay in buckets of the root, by namespace.
+        for key, bucket in database.root.buckets():
+            sandboxes = bucket.bucket(b"sandboxes") if key != b"v1" else None
+            if sandboxes is not None:
+                name = text(key)
+                namespace = found.namespaces.setdefault(name, Namespace(name))
+                _Reader(found, name, namespace).sandboxes(sandboxes)
+    return found
+
+
+class _Reader:
+    """Reads one namespace."""
+
+    def __init__(self, metadata: Metadata, name: str, namespace: Namespace | None = None) -> None:
+        self._metadata = metadata
+        self._namespace = namespace or Namespace(name)
+
+    def read(self, bucket: Bucket) -> Namespace:
+        self._namespace.labels = _labels_of(bucket)
+        for key, inner in bucket.buckets():
+            reader = _SECTIONS.get(key)
+            if reader is not None:
+                reader(self, inner)
+        return self._namespace
+
+    def images(self, bucket: Bucket) -> None:
+        for key, entry in bucket.buckets():
+            target = entry.bucket(b"target")
+            self._namespace.images[text(key)] = ImageRecord(
+                text(key),
+                text(target.get(b"digest")) if target else "",
+                text(target.get(b"mediatype")) if target else "",
+                self._number(target, b"size") if target else None,
+                _labels_of(entry),
+                self._time(entry, b"createdat"),
+                self._time(entry, b"updatedat"),
+            )
+
+    def content(self, bucket: Bucket) -> None:
+        blobs = bucket.bucket(b"blob")
+        for key, entry in blobs.buckets() if blobs else ():
+            self._namespace.blobs[text(key)] = BlobRecord(
+                text(key),
+                self._number(entry, b"size"),
+                _labels_of(entry),
+                self._time(entry, b"createdat"),
+                self._time(entry, b"updatedat"),
+            )
+        ingests = bucket.bucket(b"ingests")
+        for key, entry in ingests.buckets() if ingests else ():
+            self._namespace.ingests[text(key)] = IngestRecord(
+                text(key), text(entry.get(b"ref")), self._time(entry, b"expireat"), text(entry.get(b"expected"))
+            )
+        # Before schema 2: ref = backend ref.
+        old = bucket.bucket(b"ingest")
+        for key, value in old.items() if old else ():
+            if isinstance(value, bytes):
+                self._namespace.ingests.setdefault(text(key), IngestRecord(text(key), text(value), None, ""))
+
+    def snapshots(self, bucket: Bucket) -> None:
+        for snapshotter, keys in bucket.buckets():
+            for key, entry in keys.buckets():
+                self._namespace.snapshots[text(snapshotter), text(key)] = SnapshotRecord(
+                    text(snapshotter),
+                    text(key),
+                    text(entry.get(b"name")),
+                    text(entry.get(b"parent")),
+                    _labels_of(entry),
+                    self._time(entry, b"createdat"),
+                )
+
+    def leases(self, bucket: Bucket) -> None:
+        for key, entry in bucket.buckets():
+            lease = LeaseRecord(text(key), _labels_of(entry), self._time(entry, b"createdat"))
+            self._namespace.leases[lease.id] = lease
+            snapshots = entry.bucket(b"snapshots")
+            for snapshotter, keys in snapshots.buckets() if snapshots else ():
+                lease.snapshots += [(text(snapshotter), text(name)) for name, _ in keys.items()]
+            for part, names in ((b"content", lease.content), (b"ingests", lease.ingests), (b"images", lease.images)):
+                inner = entry.bucket(part)
+                names += [text(name) for name, _ in inner.items()] if inner else []
+
+    def containers(self, bucket: Bucket) -> None:
+        for key, entry in bucket.buckets():
+            runtime = entry.bucket(b"runtime")
+            self._namespace.containers[text(key)] = ContainerRecord(
+                text(key),
+                text(entry.get(b"image")),
+                text(entry.get(b"snapshotter")),
+                text(entry.get(b"snapshotKey")),
+                _labels_of(entry),
+                self._time(entry, b"createdat"),
+                text(entry.get(b"sandboxid")),
+                text(runtime.get(b"name")) if runtime else "",
+            )
+
+    def sandboxes(self, bucket: Bucket) -> None:
+        for key, entry in bucket.buckets():
+            self._namespace.sandboxes[text(key)] = SandboxRecord(
+                text(key), _labels_of(entry), self._time(entry, b"createdat")
+            )
+
+    def _time(self, bucket: Bucket, key: bytes) -> int | None:
+        value = bucket.get(key)
+        if not value:
+            return None
+        try:
+            return read_time(value)
+        except CorruptFile as err:
+            return self._fault(bucket, key, err)
+
+    def _number(self, bucket: Bucket, key: bytes) -> int | None:
+        value = bucket.get(key)
+        if not value:
+            return None
+        try:
+            return read_varint(value)
+        except CorruptFile as err:
+            return self._fault(bucket, key, err)
+
+    def _fault(self, bucket: Bucket, key: bytes, err: CorruptFile) -> None:
+        place = "bucket " + "/".join(text(part) for part in (*bucket.path, key))
+        self._metadata.faults.append(CorruptFile(err.sentence, place=place))
+
+
+_SECTIONS = {
+    b"images": _Reader.images,
+    b"content": _Reader.content,
+    b"snapshots": _Reader.snapshots,
+    b"leases": _Reader.leases,
+    b"containers": _Reader.containers,
+    b"sandboxes": _Reader.sandboxes,
+}
+
+
+def _labels_of(bucket: Bucket) -> Labels:
+    labels = bucket.bucket(b"labels")
+    if labels is None:
+        return {}
+    return {text(key): text(value) for key, value in labels.items() if isinstance(value, bytes)}
