@@ -275,7 +275,8 @@ class _Reader:
         try:
             return read_time(value)
         except CorruptFile as err:
-            return self._fault(bucket, key, err)
+            self._fault(bucket, key, err)
+            return None
 
     def _number(self, bucket: Bucket, key: bytes) -> int | None:
         value = bucket.get(key)
@@ -284,7 +285,8 @@ class _Reader:
         try:
             return read_varint(value)
         except CorruptFile as err:
-            return self._fault(bucket, key, err)
+            self._fault(bucket, key, err)
+            return None
 
     def _fault(self, bucket: Bucket, key: bytes, err: CorruptFile) -> None:
         place = "bucket " + "/".join(text(part) for part in (*bucket.path, key))
