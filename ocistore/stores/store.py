@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -143,9 +144,15 @@ class Options:
         imagestore: containers-storage: the split image store.
         additional_image_stores: containers-storage: read-only stores that this one builds on.
         containerd_root: docker: the root of the containerd beside it.
+        now_ns: the time at which leases and downloads expire, nanoseconds since 1970; None: when it is read.
     """
 
     runroot: str | None = None
     imagestore: str | None = None
     additional_image_stores: tuple[str, ...] = ()
     containerd_root: str | None = None
+    now_ns: int | None = None
+
+    def judged_at(self) -> int:
+        """The time at which expiries are judged."""
+        return time.time_ns() if self.now_ns is None else self.now_ns
