@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ocistore.cli.options import Where, examples, json_option, store_argument
+from ocistore.cli.options import Where, examples, json_option, now_option, store_argument
 
 if TYPE_CHECKING:
     from ocistore.findings import Finding
@@ -21,14 +21,15 @@ if TYPE_CHECKING:
 )
 @store_argument
 @click.option("--verify", is_flag=True, help="Read content and compare it with its digests, too.")
+@now_option
 @json_option
-def command(where: Where, verify: bool, as_json: bool) -> int:
+def command(where: Where, verify: bool, now_ns: int, as_json: bool) -> int:
     """Whether the store is whole: its records, what they name, and with --verify its content."""
     from ocistore.check.structure import check_structure
     from ocistore.cli.answer import envelope, print_json
     from ocistore.cli.report import findings_of, status_of
 
-    stores = where.open()
+    stores = where.open(now_ns)
     for store in stores:
         check_structure(store)
     verified: dict[str, int] | None = None

@@ -66,7 +66,7 @@ def command(
 
     wanted = parse_filters(filters, kinds)
     sizes = sizes or sort in ("own", "retains")
-    stores = where.open()
+    stores = where.open(now_ns)
     wanted.check_words(node for store in stores for node in store.graph.nodes)
     rows = [row for store in stores for row in _rows(store, wanted, sizes, now_ns)]
     rows = _sorted(rows, sort)

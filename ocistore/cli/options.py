@@ -6,7 +6,7 @@ import functools
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -39,18 +39,18 @@ class Where:
     options: Options
     pick: str | None
 
-    def open(self) -> list[Store]:
-        """The store, or each of those below the directory."""
+    def open(self, now_ns: int) -> list[Store]:
+        """The store, or each of those below the directory; leases expire as of `now_ns`."""
         # Imported here: --help and bad usage need no reader.
         from ocistore.stores.open import open_stores
 
-        return open_stores(self.path, self.options, self.pick)
+        return open_stores(self.path, replace(self.options, now_ns=now_ns), self.pick)
 
-    def open_one(self) -> Store:
+    def open_one(self, now_ns: int) -> Store:
         """The store; an error if there are several."""
         from ocistore.stores.open import open_store
 
-        return open_store(self.path, self.options, self.pick)
+        return open_store(self.path, replace(self.options, now_ns=now_ns), self.pick)
 
 
 def examples(*lines: str) -> str:
@@ -69,9 +69,11 @@ def store_argument(function: F) -> F:
         runroot: str | None,
         imagestore: str | None,
         additional: tuple[str, ...],
+        containerd_root: str | None,
         **kwargs: Any,  # noqa: ANN401 - click's
     ) -> Any:  # noqa: ANN401 - click's
-        return function(*args, where=Where(store, Options(runroot, imagestore, additional), pick), **kwargs)
+        options = Options(runroot, imagestore, additional, containerd_root)
+        return function(*args, where=Where(store, options, pick), **kwargs)
 
     directory = click.Path(file_okay=False, readable=False)
     for decorate in (
@@ -82,6 +84,12 @@ def store_argument(function: F) -> F:
             multiple=True,
             metavar="DIR",
             help="A read-only image store that this one builds on (containers-storage; repeatable).",
+        ),
+        click.option(
+            "--containerd-root",
+            type=directory,
+            metavar="DIR",
+            help="The root of the containerd beside it, which has its images and snapshots (docker).",
         ),
         click.option(
             "--imagestore",

@@ -78,7 +78,7 @@ def command(
         raise UsageError("--as-version belongs to --as")
     scopes = _scopes(prune)
     grace_ns = parse_age(grace, "--grace")
-    store = where.open_one()
+    store = where.open_one(now_ns)
     plan = _plan(store, scopes, remove, native, as_version, grace_ns, now_ns)
     findings = list(dict.fromkeys([*findings_of([store]), *plan.findings]))
     if as_json:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from ocistore.cli.options import Where, examples, json_option, store_argument, verbose_option
+from ocistore.cli.options import Where, examples, json_option, now_option, store_argument, verbose_option
 
 if TYPE_CHECKING:
     from ocistore.graph.graph import Fate
@@ -30,9 +30,10 @@ _SHOWN = 12
 @click.option(
     "--chains", "limit", type=click.IntRange(1, ALL_CHAINS), default=CHAINS, show_default=True, help="How many."
 )
+@now_option
 @json_option
 @verbose_option
-def command(where: Where, thing: str, limit: int, as_json: bool, verbose: bool) -> int:
+def command(where: Where, thing: str, limit: int, now_ns: int, as_json: bool, verbose: bool) -> int:
     """What holds a thing, chain by chain from a root down, and what must go for it to go.
 
     THING is an id, a unique beginning of one, kind:id, a name, a digest, or a path in the store.
@@ -42,7 +43,7 @@ def command(where: Where, thing: str, limit: int, as_json: bool, verbose: bool) 
     from ocistore.graph.reach import chains, goes_with
     from ocistore.usage.fates import fates
 
-    store, number = _find(where, thing)
+    store, number = _find(where, thing, now_ns)
     graph = store.graph
     found = chains(graph, number, limit)
     fate = fates(store)[number]
@@ -64,7 +65,7 @@ def command(where: Where, thing: str, limit: int, as_json: bool, verbose: bool) 
     return status_of(findings)
 
 
-def _find(where: Where, thing: str) -> tuple[Store, int]:
+def _find(where: Where, thing: str, now_ns: int) -> tuple[Store, int]:
     """The one store that has the thing, and its node.
 
     Raises:
@@ -75,7 +76,7 @@ def _find(where: Where, thing: str) -> tuple[Store, int]:
     from ocistore.stores.find import find_things
     from ocistore.stores.open import several
 
-    stores = where.open()
+    stores = where.open(now_ns)
     found: list[tuple[Store, int]] = []
     unknown: UnknownThing | None = None
     for store in stores:

@@ -77,7 +77,7 @@ def open_stores(path: str, options: Options | None = None, pick: str | None = No
         raise Unsupported(
             f"a store of kind {found.kind}, which this release finds but does not read", _under(path, root)
         )
-    if len(readable) > 1 and options != Options():
+    if len(readable) > 1 and options.of_one_store:
         raise UsageError(
             f"{len(readable)} stores are below it, and the options say what belongs to one: name it with --store", path
         )

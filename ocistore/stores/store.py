@@ -153,6 +153,11 @@ class Options:
     containerd_root: str | None = None
     now_ns: int | None = None
 
+    @property
+    def of_one_store(self) -> bool:
+        """Whether they say something that can only be true of one store."""
+        return self != Options(now_ns=self.now_ns)
+
     def judged_at(self) -> int:
         """The time at which expiries are judged."""
         return time.time_ns() if self.now_ns is None else self.now_ns
