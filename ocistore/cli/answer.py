@@ -54,8 +54,9 @@ def node_json(
     *,
     own: Bytes | None = None,
     retains: Bytes | None = None,
+    kept: Bytes | None = None,
 ) -> JSON:
-    """A node as JSON; `own` and `retains` are null unless they were measured."""
+    """A node as JSON; `own`, `retains` and `kept` are null unless they were measured."""
     graph = store.graph
     node = graph.nodes[number]
     return {
@@ -69,6 +70,7 @@ def node_json(
         "held_by": sum(1 for _ in graph.holders(number)),
         "own": None if own is None else bytes_json(own),
         "retains": None if retains is None else bytes_json(retains),
+        "kept": None if kept is None else bytes_json(kept),
     }
 
 

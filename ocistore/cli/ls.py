@@ -58,7 +58,8 @@ def command(
 ) -> int:
     """What is in the store: images, layers, containers, volumes, names, debris.
 
-    `own` are the bytes of a thing's own paths; `retains` those that come back if it alone goes.
+    `own` are the bytes of a thing's own paths; `retains` those that come back if it alone goes; `kept` those that would
+    come back, too, but for the build cache (of an image) or for the images (of a build record).
     """
     from ocistore.cli.answer import envelope, node_json, print_json
     from ocistore.cli.report import findings_of, status_of, tell
@@ -72,7 +73,7 @@ def command(
     rows = _sorted(rows, sort)
     findings = findings_of(stores)
     if as_json:
-        nodes = [node_json(row.store, row.number, own=row.own, retains=row.retains) for row in rows]
+        nodes = [node_json(row.store, row.number, own=row.own, retains=row.retains, kept=row.kept) for row in rows]
         print_json(envelope("ls", findings, nodes=nodes))
     else:
         _print(rows, sizes, now_ns, several=len({(id(row.store), row.node.store) for row in rows}) > 1, verbose=verbose)
@@ -87,6 +88,7 @@ class _Row(NamedTuple):
     number: int
     own: Bytes | None
     retains: Bytes | None
+    kept: Bytes | None = None
 
     @property
     def node(self) -> Node:
@@ -113,7 +115,7 @@ def _rows(store: Store, wanted: Wanted, sizes: bool, now_ns: int) -> Iterator[_R
             measured[each.number] = measure(each, more)
     for number in chosen:
         sizes_of = measured[store.graph.nodes[number].store]
-        yield _Row(store, number, sizes_of.own(number), sizes_of.retains(number))
+        yield _Row(store, number, sizes_of.own(number), sizes_of.retains(number), sizes_of.kept(number))
 
 
 def _sorted(rows: list[_Row], sort: str) -> list[_Row]:
@@ -144,6 +146,9 @@ def _print(rows: list[_Row], sizes: bool, now_ns: int, several: bool, verbose: b
     heads = ["KIND", "ID", "NAMES", "STATE", "AGE"]
     # Names need the room more.
     heads += ["OWN", "RETAINS"] if sizes else ["HELD BY"]
+    # Only where two reference counts hold the same bytes.
+    kept = any(row.kept is not None for row in rows)
+    heads += ["KEPT"] if kept else []
     if several:
         heads.insert(0, "STORE")
     cells = []
@@ -161,9 +166,10 @@ def _print(rows: list[_Row], sizes: bool, now_ns: int, several: bool, verbose: b
         else:
             line += [maybe_size(row.own.allocated if row.own else None)]
             line += [maybe_size(row.retains.allocated if row.retains else None)]
+            line += [maybe_size(row.kept.allocated) if row.kept else "-"] if kept else []
         if several:
             line.insert(0, escape(root_of(row.store, node.store)))
         cells.append(line)
-    right = ("AGE", "HELD BY", "OWN", "RETAINS")
+    right = ("AGE", "HELD BY", "OWN", "RETAINS", "KEPT")
     for text in table(heads, cells, right=right, shrink=("NAMES", "STATE", "ID", "STORE")):
         print(text)

@@ -11,17 +11,20 @@ from typing import TYPE_CHECKING
 from ocistore.graph.reach import tops
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ocistore.graph.graph import Graph
 
 
 class Dominators:
     """The dominator tree below a virtual root, whose number is the number of nodes.
 
-    The virtual root holds all that stays by itself (`ocistore.graph.reach.tops`), so every node is in the tree.
+    The virtual root holds all that stays by itself (`ocistore.graph.reach.tops`), so every node is in the tree, but for
+    those that were taken for gone and what only they hold.
 
     Attributes:
-        above: by node, its immediate dominator.
-        order: all nodes, each after its dominator.
+        above: by node, its immediate dominator; -1 for a node that is not in the tree.
+        order: the nodes in the tree, each after its dominator.
         depth: by node, how far below the virtual root; that of the virtual root, the last one, is 0.
     """
 
@@ -30,7 +33,7 @@ class Dominators:
     def __init__(self, above: list[int], order: list[int]) -> None:
         self.above = above
         self.order = order
-        self.depth = [0] * (len(order) + 1)
+        self.depth = [0] * (len(above) + 1)
         depth = self.depth
         for number in order:
             depth[number] = depth[above[number]] + 1
@@ -38,7 +41,7 @@ class Dominators:
     @property
     def top(self) -> int:
         """Number of the virtual root."""
-        return len(self.order)
+        return len(self.above)
 
     def common(self, one: int, other: int) -> int:
         """The lowest node that both go through, one of themselves perhaps, the virtual root if there is none."""
@@ -52,10 +55,16 @@ class Dominators:
         return one
 
 
-def find_dominators(graph: Graph) -> Dominators:
-    """The dominator tree of the whole graph, below the virtual root that holds what stays by itself."""
-    starts = tops(graph)
-    vertex, number, parent = _search(graph, starts)
+def find_dominators(graph: Graph, gone: Iterable[int] = ()) -> Dominators:
+    """The dominator tree of the whole graph, below the virtual root that holds what stays by itself.
+
+    Args:
+        graph: the graph.
+        gone: nodes that are taken for gone, with all that nothing else holds then.
+    """
+    absent = set(gone)
+    starts = [start for start in tops(graph) if start not in absent]
+    vertex, number, parent = _search(graph, starts, absent)
     total = len(vertex)
     offsets, holders = graph.holder_numbers()
     semi = list(range(total))
@@ -73,6 +82,8 @@ def find_dominators(graph: Graph) -> Dominators:
         lowest = 0 if held_by_root[v] else parent[v]
         for holder in holders[offsets[node] : offsets[node + 1]]:
             u = number[holder]
+            if u <= 0:
+                continue
             # A vertex that is not linked yet stands for itself.
             if linked[u] >= 0:
                 if linked[linked[u]] >= 0:
@@ -96,7 +107,7 @@ def find_dominators(graph: Graph) -> Dominators:
     for v in range(1, total):
         if above[v] != semi[v]:
             above[v] = above[above[v]]
-    result = [0] * (total - 1)
+    result = [-1] * len(graph)
     for v in range(1, total):
         result[vertex[v]] = vertex[above[v]]
     return Dominators(result, vertex[1:])
@@ -117,12 +128,17 @@ def _compress(vertex: int, linked: list[int], best: list[int], semi: list[int]) 
         linked[u] = linked[over]
 
 
-def _search(graph: Graph, starts: list[int]) -> tuple[list[int], list[int], list[int]]:
-    """Depth-first numbers from the virtual root: (node by number, number by node, parent's number by number)."""
+def _search(graph: Graph, starts: list[int], absent: set[int]) -> tuple[list[int], list[int], list[int]]:
+    """Depth-first numbers from the virtual root: (node by number, number by node, parent's number by number).
+
+    The number of a node that isn't reached is 0 or less.
+    """
     count = len(graph)
     offsets, held = graph.held_numbers()
     vertex = [count]
     number = [0] * (count + 1)
+    for node in absent:
+        number[node] = -1
     parent = [0]
     path: list[int] = []
     at: list[int] = []

@@ -13,7 +13,7 @@ from ocistore.usage.fates import fates
 from ocistore.usage.freed import Freed, measure_freed, sum_freed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from ocistore.graph.graph import Fate
     from ocistore.stores.store import Store
@@ -88,6 +88,7 @@ class Sizes:
         self._own: dict[int, Bytes] | None = None
         self._fates: list[Fate] | None = None
         self._retained: list[Bytes | None] | None = None
+        self._kept: dict[str, list[Bytes | None] | None] = {}
         self._below: tuple[list[str], list[int]] | None = None
         self._steps_known: dict[Spot, int] = {spot: claim for claim, spot in enumerate(counted.spots)}
 
@@ -146,8 +147,28 @@ class Sizes:
     def retains(self, node: int) -> Bytes | None:
         """What comes back if this node alone goes, with all that nothing else holds then; None as for `own`."""
         if self._retained is None:
-            self._retained = self._retain()
+            self._retained = self._retain(())
         return self._retained[node]
+
+    def kept(self, node: int) -> Bytes | None:
+        """What the other of two reference counts keeps from coming back when this node alone goes.
+
+        Of an image: the bytes that the build cache alone keeps; of a build record: those that images alone keep.  It
+        is what the node would retain if all build records (all images and their names) were gone, less what it retains
+        now.  None for other kinds, for stores without both, and where it can't be counted.
+        """
+        kind = self.store.graph.nodes[node].kind
+        if kind not in _COUNTERPARTS:
+            return None
+        if kind not in self._kept:
+            self._kept[kind] = self._retain_without(_COUNTERPARTS[kind])
+        without, now = self._kept[kind], self.retains(node)
+        alone = without[node] if without is not None else None
+        return None if alone is None or now is None else alone.minus(now)
+
+    def _retain_without(self, kinds: tuple[str, ...]) -> list[Bytes | None] | None:
+        gone = [n for n, node in enumerate(self.store.graph.nodes) if node.kind in kinds]
+        return self._retain(gone) if gone else None
 
     def freed(self, steps: Sequence[Sequence[str]]) -> Freed:
         """As `measure_freed`, without another walk if each path is owned as such or was named as a cut.
@@ -222,12 +243,14 @@ class Sizes:
                 own[owner] = own.get(owner, ZERO).plus(amount)
         return own
 
-    def _retain(self) -> list[Bytes | None]:
+    def _retain(self, gone: Collection[int]) -> list[Bytes | None]:
+        """What each node retains once `gone` are gone with all that only they hold; nothing for those themselves."""
         # Only `ls -s` needs it.
         from ocistore.graph.dominators import find_dominators
 
         nodes = self.store.graph.nodes
-        tree = find_dominators(self.store.graph)
+        tree = find_dominators(self.store.graph, gone)
+        stays = [above >= 0 for above in tree.above]
         sums = [[0] * (len(nodes) + 1) for _ in range(3)]
 
         def put(node: int, amount: Bytes) -> None:
@@ -235,13 +258,17 @@ class Sizes:
                 column[node] += part
 
         for claim, amount in enumerate(self._counted.single):
-            if self._owners[claim] >= 0:
+            if self._owners[claim] >= 0 and stays[self._owners[claim]]:
                 put(self._owners[claim], amount)
         for claims, complete, amount in self._counted.groups:
             # An inode with names elsewhere stays whatever goes.
             if not complete:
                 continue
-            common, *others = (self._owners[claim] if self._owners[claim] >= 0 else tree.top for claim in claims)
+            owners = [self._owners[claim] if self._owners[claim] >= 0 else tree.top for claim in claims]
+            left = [owner for owner in owners if owner == tree.top or stays[owner]]
+            if not left:
+                continue
+            common, *others = left
             for other in others:
                 common = tree.common(common, other)
             put(common, amount)
@@ -263,6 +290,8 @@ class Sizes:
         ]
 
 
+_COUNTERPARTS = {"image": ("record",), "record": ("image", "ref")}
+"""By kind, the kinds whose reference count keeps the same bytes (docker-buildkit-containerd 2.8)."""
 _STRONGEST: tuple[Fate, ...] = ("held", "unknown", "own", "unreferenced")
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 COMMON = {"ocistore", "schema", "verb", "findings"}
 FINDING = {"code", "severity", "root", "path", "node", "text"}
 BYTES = {"allocated", "apparent", "inodes"}
-NODE = {"root", "kind", "id", "names", "state", "created", "parents", "held_by", "own", "retains"}
+NODE = {"root", "kind", "id", "names", "state", "created", "parents", "held_by", "own", "retains", "kept"}
 STEP = {"node", "kind", "id", "paths", "frees", "cumulative", "why", "native"}
 
 

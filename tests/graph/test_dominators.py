@@ -73,3 +73,18 @@ def test_a_long_chain_needs_no_recursion() -> None:
     tree = find_dominators(graph)
 
     assert count / 10 == sum(1 for above in tree.above if above == tree.top)
+
+
+def test_without_what_is_gone() -> None:
+    """Nodes taken for gone, and what only they held, are not in the tree; what others hold hangs from those alone."""
+    tree = find_dominators(diamond(), gone=[5, 1])
+
+    assert [6, -1, 0, 2, 3, -1] == tree.above
+    assert [0, 2, 3, 4] == sorted(tree.order)
+
+
+def test_what_only_the_gone_held_is_gone() -> None:
+    """A chain goes with its top, also from where another that is gone held it."""
+    tree = find_dominators(diamond(), gone=[0])
+
+    assert [-1, -1, -1, -1, 5, 6] == tree.above

@@ -223,3 +223,31 @@ def test_answers_after_the_walk_need_no_disk(store: Store, tmp_path: Path) -> No
 def test_other_paths_are_walked(store: Store, tmp_path: Path) -> None:
     """A path that is neither owned nor a cut is measured for itself."""
     assert freed([str(tmp_path / "t/layers")]) == measure(store).freed([["layers"]]).total
+
+
+def test_kept_is_what_the_other_count_keeps(tmp_path: Path) -> None:
+    """A layer that an image and a build record hold is kept from each by the other; what one alone holds is not."""
+    top = tmp_path / "t"
+    plant(top, {"image": 10, "layers/both": 5000, "layers/image": 9000, "layers/record": 300})
+    owned = {"image": "image:i", **{f"layers/{name}": f"layer:{name}" for name in ("both", "image", "record")}}
+    holds = [
+        ("ref:name", "image:i"),
+        ("image:i", "layer:both"),
+        ("image:i", "layer:image"),
+        ("record:r", "lease:l"),
+        ("lease:l", "layer:both"),
+        ("lease:l", "layer:record"),
+    ]
+    sizes = measure(store_of(top, owned, holds, ["ref:name", "record:r"]))
+    both = of(["layers/both"], top)
+
+    assert of(["image", "layers/image"], top) == retained(sizes, "image:i")
+    assert [both, both] == [sizes.kept(number(sizes.store, key)) for key in ("image:i", "record:r")]
+    assert sizes.kept(number(sizes.store, "layer:both")) is None
+
+
+def test_nothing_is_kept_without_a_build_cache(store: Store) -> None:
+    """Stores with one reference count have no such figure."""
+    sizes = measure(store)
+
+    assert sizes.kept(number(sizes.store, "image:one")) is None
