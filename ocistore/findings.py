@@ -186,6 +186,7 @@ CODES: dict[str, Code] = {
     "orphan-ingest": Code("warning", "A download without a record; without its ref file nothing ever removes it."),
     "leaked-lease": Code("warning", "A lease whose record, build or container is gone; it holds data all the same."),
     "expired-lease": Code("note", "A lease whose time has passed; the collector takes it and what only it held."),
+    "nested-unread": Code("warning", "A store inside a volume or layer could not be read; its content isn't compared."),
     "plans-blocked-for": Code("note", "Plans that touch this part of the store are blocked; others are not."),
     # plans, any kind
     "plan-blocked": Code("error", "Doubt, or a holder, forbids the plan; the text says which."),

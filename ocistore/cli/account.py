@@ -11,11 +11,27 @@ if TYPE_CHECKING:
     from ocistore.plan.ladder import Rung
     from ocistore.stores.store import Store
     from ocistore.usage.bytes import Bytes
+    from ocistore.usage.duplicates import Repeated
     from ocistore.usage.sizes import KindSum, Sizes
 
 
+class Inner(NamedTuple):
+    """A store inside another one: what it is, where, and what it weighs; its bytes are the outer store's, too."""
+
+    root: str
+    kind: str
+    inside: str
+    through: str | None
+    total: Bytes
+
+
 class Account(NamedTuple):
-    """The ledger of one directory."""
+    """The ledger of one directory.
+
+    Attributes:
+        nested: stores inside it.
+        repeated: content that it and they have more than once; None for a directory beside the root.
+    """
 
     root: str
     kind: str
@@ -24,10 +40,18 @@ class Account(NamedTuple):
     kinds: Mapping[str, KindSum]
     unsized: frozenset[str]
     ladder: Sequence[Rung] | None
+    nested: Sequence[Inner] = ()
+    repeated: Repeated | None = None
 
 
-def accounts_of(store: Store, now_ns: int) -> list[Account]:
-    """The ledgers of a store: its root's, those of its further directories, those of the stores that it reads."""
+def accounts_of(path: str, store: Store, now_ns: int) -> list[Account]:
+    """The ledgers of a store: its root's, those of its further directories, those of the stores that it reads.
+
+    Args:
+        path: the directory that answers are relative to.
+        store: what was read.
+        now_ns: the time that the ladder's ages and expiries are judged at.
+    """
     from ocistore.cli.progress import progress
     from ocistore.plan.ladder import ladder
     from ocistore.usage.sizes import measure
@@ -41,8 +65,35 @@ def accounts_of(store: Store, now_ns: int) -> list[Account]:
         for number, place in enumerate(each.places):
             if place.ledger:
                 root = place.prefix.rstrip("/") if number else each.root
-                accounts.append(_account(each, sizes, number, root, None if number else rungs))
+                account = _account(each, sizes, number, root, None if number else rungs)
+                if each is store and not number:
+                    inner, repeated = _look_inside(path, store, sizes, now_ns)
+                    account = account._replace(nested=inner, repeated=repeated)
+                accounts.append(account)
     return accounts
+
+
+def _look_inside(path: str, store: Store, sizes: Sizes, now_ns: int) -> tuple[list[Inner], Repeated]:
+    """The stores inside a store, and the content that they and it have more than once."""
+    from ocistore.cli.progress import progress
+    from ocistore.stores.nested import read_nested
+    from ocistore.usage.duplicates import find_duplicates, sum_up
+    from ocistore.usage.sizes import measure
+
+    measured = {id(store): sizes}
+    inner = []
+    nested = read_nested(path, store, now_ns)
+    try:
+        for each in nested:
+            with progress("sizes", "directories") as more:
+                measured[id(each.store)] = measure(each.store, more)
+            total = measured[id(each.store)].total()
+            inner.append(Inner(each.store.root, each.store.kind, each.inside, each.through, total))
+        groups = find_duplicates([store, *(each.store for each in nested)])
+        return inner, sum_up(groups, lambda copy: measured[id(copy.store)].own(copy.node))
+    finally:
+        for each in nested:
+            each.store.close()
 
 
 def _account(store: Store, sizes: Sizes, place: int, root: str, ladder: Sequence[Rung] | None) -> Account:

@@ -34,7 +34,7 @@ def command(where: Where, now_ns: int, as_json: bool, verbose: bool) -> int:
     from ocistore.cli.report import findings_of, status_of, tell
 
     stores = where.open(now_ns)
-    accounts = [(store, account) for store in stores for account in accounts_of(store, now_ns)]
+    accounts = [(store, account) for store in stores for account in accounts_of(where.path, store, now_ns)]
     findings = findings_of(stores)
     if as_json:
         print_json(envelope("df", findings, stores=[_json(account) for _, account in accounts]))
@@ -53,6 +53,7 @@ def _json(account: Account) -> JSON:
     from ocistore.cli.answer import bytes_json
     from ocistore.usage.select import rank
 
+    repeated = account.repeated
     return {
         "root": account.root,
         "kind": account.kind,
@@ -76,4 +77,21 @@ def _json(account: Account) -> JSON:
             }
             for rung in account.ladder or ()
         ],
+        "nested": [
+            {
+                "root": inner.root,
+                "kind": inner.kind,
+                "inside": inner.inside,
+                "through": inner.through,
+                "total": bytes_json(inner.total),
+            }
+            for inner in account.nested
+        ],
+        "duplicates": None
+        if repeated is None
+        else {
+            "contents": repeated.contents,
+            "copies": repeated.copies,
+            "bytes": None if repeated.bytes is None else bytes_json(repeated.bytes),
+        },
     }

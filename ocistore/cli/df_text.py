@@ -39,6 +39,12 @@ def print_account(path: str, store: Store, account: Account) -> None:
     _print_fates(account.fates, total.allocated)
     print()
     _print_kinds(account, total.allocated)
+    if account.nested:
+        print()
+        _print_nested(account)
+    if account.repeated is not None and account.repeated.contents:
+        print()
+        print(_told_repeated(account))
     if account.ladder is not None:
         print()
         if store.findings.blocking:
@@ -80,6 +86,27 @@ def _amounts(line: KindSum, whole: int, *, known: bool) -> tuple[str, str, str]:
         return "?", "?", "?"
     here = line.bytes.allocated
     return size(here), percent(here, whole), size(line.unreferenced.allocated)
+
+
+def _print_nested(account: Account) -> None:
+    rows = [
+        (escape(inner.root), inner.kind, size(inner.total.allocated), escape(inner.through or "-"))
+        for inner in account.nested
+    ]
+    heads = ("NESTED STORE", "KIND", "ON DISK", "IN")
+    for text in table(heads, rows, right=("ON DISK",), shrink=("NESTED STORE", "IN")):
+        print(text)
+
+
+def _told_repeated(account: Account) -> str:
+    """One sentence: what is there more than once, and what the copies take."""
+    repeated = account.repeated
+    assert repeated is not None
+    extra = "unknown" if repeated.bytes is None else size(repeated.bytes.allocated)
+    return (
+        f"{counted(repeated.contents, 'content')} held {repeated.copies:,} times in all: {extra} beyond one copy of"
+        " each (ls --filter duplicate)"
+    )
 
 
 def _print_ladder(ladder: Sequence[Rung]) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ocistore.usage.bytes import Bytes
     from ocistore.usage.select import Wanted
 
+DUPLICATE = "duplicate"
 SORTS = ("kind", "id", "name", "state", "age", "held", "own", "retains")
 
 
@@ -34,7 +35,8 @@ SORTS = ("kind", "id", "name", "state", "age", "held", "own", "retains")
     "filters",
     multiple=True,
     metavar="F",
-    help="A state or trait (dangling, ...), unreferenced, kind=K, name=GLOB, label=K[=V], older=AGE; all must fit.",
+    help="A state or trait (dangling, duplicate, ...), unreferenced, kind=K, name=GLOB, label=K[=V], older=AGE; all of"
+    " them must fit.",
 )
 @click.option(
     "--sort",
@@ -68,6 +70,8 @@ def command(
     wanted = parse_filters(filters, kinds)
     sizes = sizes or sort in ("own", "retains")
     stores = where.open(now_ns)
+    if DUPLICATE in wanted.words:
+        stores = _with_nested(where.path, stores, now_ns)
     wanted.check_words(node for store in stores for node in store.graph.nodes)
     rows = [row for store in stores for row in _rows(store, wanted, sizes, now_ns)]
     rows = _sorted(rows, sort)
@@ -79,6 +83,16 @@ def command(
         _print(rows, sizes, now_ns, several=len({(id(row.store), row.node.store) for row in rows}) > 1, verbose=verbose)
         tell(findings, verbose)
     return status_of(findings)
+
+
+def _with_nested(path: str, stores: list[Store], now_ns: int) -> list[Store]:
+    """The stores and those inside them, with what several of them have marked."""
+    from ocistore.stores.nested import read_nested
+    from ocistore.usage.duplicates import find_duplicates, mark
+
+    every = [*stores, *(inner.store for store in stores for inner in read_nested(path, store, now_ns))]
+    mark(find_duplicates(every))
+    return every
 
 
 class _Row(NamedTuple):

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from ocistore.graph.graph import Graph
 
 
+DIFF_IDS = "diff_ids"
+"""Key of `Store.cache`: number of a node with unpacked files -> diff ID (`sha256:...`) of the layer that they are."""
+
 Fingerprint = tuple[int, int, int]
 """inode, size, mtime in nanoseconds."""
 

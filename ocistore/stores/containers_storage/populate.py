@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ocistore.formats.gotime import ZERO_TIME_NS, format_time
+from ocistore.stores.store import DIFF_IDS
 
 from .homes import read_lowers
 from .layout import COUNTED_DRIVERS
@@ -114,9 +115,11 @@ class _Builder:
     def _mark_duplicates(self) -> None:
         """Layers of one content on different parents are copies of their own (1.13)."""
         same: dict[str, list[str]] = {}
+        diff_ids: dict[int, str] = self.store.cache.setdefault(DIFF_IDS, {})
         for record in self.storage.layers.values():
             if record.diff_digest and not record.incomplete:
                 same.setdefault(record.diff_digest, []).append(record.id)
+                diff_ids[self.add("layer", record.id)] = record.diff_digest
         for ids in same.values():
             for ident in ids if len(ids) > 1 else ():
                 node = self.graph.nodes[self.add("layer", ident)]
