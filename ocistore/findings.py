@@ -184,6 +184,8 @@ CODES: dict[str, Code] = {
     "orphan-blob": Code("warning", "A blob that no record names; the collector takes it with the next removal."),
     "orphan-snapshot": Code("warning", "A snapshot, or its directory, that no record of meta.db names."),
     "orphan-ingest": Code("warning", "A download without a record; without its ref file nothing ever removes it."),
+    "image-content-missing": Code("error", "An image's target has no record in its namespace; the image is broken."),
+    "snapshots-elsewhere": Code("warning", "A snapshotter keeps its data elsewhere; their bytes are not seen."),
     "leaked-lease": Code("warning", "A lease whose record, build or container is gone; it holds data all the same."),
     "expired-lease": Code("note", "A lease whose time has passed; the collector takes it and what only it held."),
     "nested-unread": Code("warning", "A store inside a volume or layer could not be read; its content isn't compared."),

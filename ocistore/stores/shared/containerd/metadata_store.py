@@ -43,6 +43,10 @@ class Snapshotter:
         snapshots: by key; None where metadata.db is missing or unreadable.
         orphans: directories below it that no record names (an id without record, `new-*`, `rm-*`): path -> what it is.
         doubt: why it can't be known what its directories are, empty if it can.
+        strangers: other paths, which this snapshotter doesn't write.
+        own: its database and the directories above its data.
+        cleans: whether the collector makes it remove every entry that is no snapshot's (overlayfs and its relatives).
+        unsized: whether the bytes of its data can't be told from files (subvolumes, devices, datasets).
     """
 
     name: str
@@ -50,6 +54,10 @@ class Snapshotter:
     snapshots: dict[str, BackendSnapshot] | None = None
     orphans: dict[str, str] = field(default_factory=dict)
     doubt: str = ""
+    strangers: list[str] = field(default_factory=list)
+    own: list[str] = field(default_factory=list)
+    cleans: bool = False
+    unsized: bool = False
 
 
 @dataclass(slots=True)
@@ -70,6 +78,7 @@ class ContentStore:
         strangers: other paths below blobs/, unknown to containerd.
         ingests: directories below ingest/.
         sizes: digest -> st_size.
+        doubt: why not all of its files are known, empty if they are.
     """
 
     path: str
@@ -77,6 +86,7 @@ class ContentStore:
     strangers: list[str] = field(default_factory=list)
     ingests: list[IngestDirectory] = field(default_factory=list)
     sizes: dict[str, int] = field(default_factory=dict)
+    doubt: str = ""
 
 
 class View:
@@ -93,6 +103,11 @@ class View:
     def has_image_node(self, namespace: str) -> bool:
         """Whether images of a namespace are nodes of kind `image`, or only names."""
         del namespace
+        return True
+
+    def has_ref_node(self, namespace: str, name: str) -> bool:
+        """Whether an image record is a `ref` node of its own; without one its image node is the root."""
+        del namespace, name
         return True
 
 
