@@ -189,6 +189,22 @@ CODES: dict[str, Code] = {
     "leaked-lease": Code("warning", "A lease whose record, build or container is gone; it holds data all the same."),
     "expired-lease": Code("note", "A lease whose time has passed; the collector takes it and what only it held."),
     "nested-unread": Code("warning", "A store inside a volume or layer could not be read; its content isn't compared."),
+    "image-names-unreadable": Code(
+        "error", "The names of images can't be read; images and layers are unknown, their plans blocked."
+    ),
+    "image-unloadable": Code(
+        "error", "An image that no daemon loads, or a name without one; layers that only it held are unknown."
+    ),
+    "layer-unloadable": Code("error", "A layer record that no daemon loads; what it held is unknown."),
+    "container-unreadable": Code("error", "A container's record can't be read; what the container holds is unknown."),
+    "directory-claimed-twice": Code("error", "Two records name one directory of the graph driver; both are held."),
+    "interrupted-removal": Code("warning", "A layer whose removal was begun; the daemon ends it by itself."),
+    "interrupted-write": Code("warning", "A layer whose registration was not ended; nothing removes it."),
+    "leaked-mount": Code("warning", "A read-write layer without container or build; it holds the layer below it."),
+    "inactive-image-store": Code("note", "An image store that is taken not to be in use; all of it is held."),
+    "driver-bytes-unknown": Code("warning", "The graph driver's bytes can't be counted from files."),
+    "volume-elsewhere": Code("warning", "A volume's data lies outside the store; its bytes are not seen."),
+    "recorded-running": Code("note", "A container is recorded as running; no plan takes it for ended."),
     "plans-blocked-for": Code("note", "Plans that touch this part of the store are blocked; others are not."),
     # plans, any kind
     "plan-blocked": Code("error", "Doubt, or a holder, forbids the plan; the text says which."),
