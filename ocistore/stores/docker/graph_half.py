@@ -1,0 +1,86 @@
+"""The image store of a graph driver: records, nodes, paths, build records (docker-buildkit-containerd 2.2 to 2.8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ocistore.stores.shared.buildkit.cache import load_cache
+from ocistore.stores.shared.buildkit.populate import populate_cache
+from ocistore.stores.shared.containerd.load import load_metadata_store
+from ocistore.stores.shared.containerd.populate import populate
+
+from .drivers import read_driver
+from .files import list_directory
+from .images import read_images
+from .layers import read_layers
+from .layout import CACHE_INDEX, CACHE_RECORDS, CONTENT, DRIVERS, HISTORY, IMAGES, LEASES, NAMESPACE, Driver
+from .populate import populate_half, populate_snapshots
+from .records import GraphHalf
+from .snapshots_db import read_snapshots
+
+if TYPE_CHECKING:
+    from ocistore.stores.store import Options, Store
+
+    from .records import DockerRecords
+
+
+def read_graph_halves(store: Store, records: DockerRecords, drivers: list[str], options: Options) -> None:
+    """Reads the image stores of all graph drivers that have one; that in use, or else the first, is the shown one."""
+    ordered = sorted(drivers, key=lambda driver: driver != records.active)
+    records.graph, *records.inactive = [read_half(store, records, driver) for driver in ordered]
+    read_build_state(store, records, options)
+    for half in records.halves():
+        place_snapshots(store, records, half)
+
+
+def read_half(store: Store, records: DockerRecords, driver: str) -> GraphHalf:
+    """Reads the image store of one graph driver, without build state, and adds its images and layers."""
+    known = DRIVERS.get(driver) or Driver(driver, driver, driver)
+    half = GraphHalf(known, f"{IMAGES}/{driver}", active=driver == records.active)
+    doubts = read_layers(store, half)
+    doubts += read_images(store, half)
+    doubts += read_driver(store, half)
+    if half.directories and not half.layers and not half.mounts and not _has_layerdb(store, half):
+        text = "there are no layer records, so that nothing is known of the directories of the graph driver"
+        store.findings.say("layer-unloadable", text, path=f"{half.base}/layerdb", root=store.root)
+        doubts.append(f"{half.base}/layerdb: {text}")
+    if records.container_doubt:
+        doubts.append(records.container_doubt)
+    half.doubt = doubts[0] if doubts else ""
+    if half.driver.bytes != "files":
+        text = f"the {driver} driver's files share blocks that stat doesn't see, or lie elsewhere"
+        store.findings.say("driver-bytes-unknown", text, path=half.driver.top, root=store.root)
+    populate_half(store, half)
+    return half
+
+
+def _has_layerdb(store: Store, half: GraphHalf) -> bool:
+    return any(entry.name == "sha256" for entry in list_directory(store, f"{half.base}/layerdb") or [])
+
+
+def read_build_state(store: Store, records: DockerRecords, options: Options) -> None:
+    """Reads leases, content and records of the builds of graph drivers' image stores (2.8, 3.1)."""
+    records.snapshot_doubt = read_snapshots(store, records)
+    records.meta = load_metadata_store(store, database=LEASES, content=CONTENT, snapshotters={})
+    cache = load_cache(
+        store,
+        place=0,
+        metadata=CACHE_RECORDS,
+        history=HISTORY,
+        cache_index=CACHE_INDEX,
+        namespace=NAMESPACE,
+        meta=records.meta,
+    )
+    records.cache = cache
+    records.placed = populate(store, records.meta, now_ns=options.judged_at(), owned_leases=cache.owns_lease)
+    populate_cache(store, cache, records.placed)
+
+
+def place_snapshots(store: Store, records: DockerRecords, half: GraphHalf) -> None:
+    """Adds BuildKit's snapshots of a half and what leases hold, once snapshots.db and the leases are read."""
+    half.snapshots = records.snapshots
+    meta_doubt = records.meta.doubt if records.meta else ""
+    if records.snapshot_doubt or meta_doubt:
+        why = records.snapshot_doubt or meta_doubt
+        half.doubt = half.doubt or f"{why}; layers that build records hold are unknown"
+    populate_snapshots(store, records, half)

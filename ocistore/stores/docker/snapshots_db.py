@@ -1,0 +1,69 @@
+"""Reads BuildKit's `snapshots.db` of the graph driver's image store (docker-buildkit-containerd 2.8)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ocistore.errors import CorruptFile
+from ocistore.stores.shared.bolt_file import read_bolt
+
+from .layout import CACHE_RECORDS, SNAPSHOTS, hex_of
+from .records import SnapshotRecord
+
+if TYPE_CHECKING:
+    from ocistore.formats.bolt import Bucket
+    from ocistore.stores.store import Store
+
+    from .records import DockerRecords
+
+
+def read_snapshots(store: Store, records: DockerRecords) -> str:
+    """Fills BuildKit's snapshots; returns why some may be missing, empty if none is."""
+    database = read_bolt(store, SNAPSHOTS)
+    if database is None:
+        if not _is_needed(store):
+            return ""
+        records.snapshots = None
+        return f"{SNAPSHOTS} can't be read"
+    found: dict[str, SnapshotRecord] = {}
+    records.snapshots = found
+    try:
+        for key, bucket in database.root.buckets():
+            record = _record(key.decode("utf-8", "surrogateescape"), bucket)
+            found[record.key] = record
+    except CorruptFile as err:
+        store.findings.say("database-unreadable", str(err), path=SNAPSHOTS, root=store.root)
+        return f"{SNAPSHOTS} is damaged"
+    return f"{SNAPSHOTS} is damaged" if database.damage else ""
+
+
+def _is_needed(store: Store) -> bool:
+    """Whether the file is there after all, or the records that need it are (6.3)."""
+    names = {entry.name for entry in store.tree.list("buildkit")} if _has_state(store) else set()
+    if "snapshots.db" in names:
+        return True
+    if CACHE_RECORDS.rpartition("/")[2] not in names:
+        return False
+    text = "it isn't there, so that the layers and directories which build records hold are unknown"
+    store.findings.say("database-missing", text, path=SNAPSHOTS, root=store.root)
+    return True
+
+
+def _has_state(store: Store) -> bool:
+    return any(entry.name == "buildkit" and entry.type == "dir" for entry in store.tree.list(""))
+
+
+def _record(key: str, bucket: Bucket) -> SnapshotRecord:
+    parent, size = bucket.get(b"parent"), _text(bucket.get(b"size"))
+    return SnapshotRecord(
+        key,
+        _text(parent),
+        bucket.get(b"iscommitted") is not None,
+        _text(bucket.get(b"committed")),
+        hex_of(_text(bucket.get(b"chainid"))),
+        int(size) if size.isdecimal() else None,
+    )
+
+
+def _text(value: bytes | None) -> str:
+    return (value or b"").decode("utf-8", "surrogateescape")
