@@ -1,0 +1,179 @@
+"""A data-root's containerd as docker's commands change it (docker-buildkit-containerd 2.10, 5.8)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from ocistore.errors import CorruptFile, UnreadableFile
+from ocistore.formats import strict_json
+from ocistore.plan.containerd.state import MetaState, RecordMissing
+from ocistore.stores.docker.c8d_records import MOBY
+from ocistore.stores.shared.containerd.references import References, Resource, reach
+from ocistore.stores.shared.containerd.references import rules_of as containerd_rules
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from ocistore.plan.plan import Outcome
+    from ocistore.stores.docker.c8d_records import ContainerdHalf as Half
+    from ocistore.stores.docker.records import ContainerRecord
+    from ocistore.stores.shared.containerd.records import ImageRecord, Namespace
+    from ocistore.stores.store import Store
+
+SNAPSHOT_REF = "containerd.io/gc.ref.snapshot."
+_DOCUMENT_LIMIT = 16 * 1024 * 1024
+_MAX_DEPTH = 8
+"""An index in an index; more are none that an engine makes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRules:
+    """What differs between versions of dockerd with the containerd image store (5.8).
+
+    Attributes:
+        prunes_pull_leases: `image prune` deletes the leases of pulls first (27.4).
+        protects_by_digest: a container made from name:tag@digest protects more than its name (27.3).
+        untags_used_images: the last name of a used image goes, too, and a nameless record stays (24 to 27.2).
+        forgets_unpacked: snapshots of a removed image go even if its config stays (24 to 28.1).
+    """
+
+    prunes_pull_leases: bool
+    protects_by_digest: bool
+    untags_used_images: bool
+    forgets_unpacked: bool
+
+
+def rules_of(version: tuple[int, int]) -> ImageRules:
+    """The rules of a dockerd version (major, minor)."""
+    return ImageRules(
+        prunes_pull_leases=version >= (27, 4),
+        protects_by_digest=version >= (27, 3),
+        untags_used_images=(24, 0) <= version < (27, 3),
+        forgets_unpacked=version < (28, 2),
+    )
+
+
+class ContainerdHalf:
+    """The image store in containerd while commands run on it.
+
+    Attributes:
+        meta: records, content and snapshots, and the collector.
+        rules: of the command that runs.
+    """
+
+    def __init__(
+        self, store: Store, half: Half, now_ns: int, containers: Callable[[], Iterable[ContainerRecord]]
+    ) -> None:
+        """Starts where a daemon that has started is: containerd has collected what nothing held (Part 5, State used).
+
+        Args:
+            store: what was read.
+            half: its containerd, readable.
+            now_ns: the time that the commands run.
+            containers: those that the daemon knows now.
+        """
+        assert half.meta is not None
+        self._store = store
+        self._half = half
+        self.meta = MetaState(store, half.meta, now_ns, containerd_rules((99, 0)))
+        self.meta.start()
+        self.containers = containers
+        self.rules = rules_of((99, 0))
+        self._labels: dict[str, list[Mapping[str, str]]] = {}
+
+    def begin(self, outcome: Outcome) -> None:
+        """From here on removals go into this outcome."""
+        self.meta.begin(outcome)
+
+    def namespace(self) -> Namespace:
+        """The records of the daemon's namespace."""
+        return self.meta.namespace(MOBY)
+
+    def images(self) -> dict[str, ImageRecord]:
+        """The image records, by name."""
+        return self.namespace().images
+
+    def delete_image(self, name: str) -> None:
+        """Deletes an image record."""
+        self.meta.delete_image(MOBY, name)
+
+    def add_image(self, name: str, like: ImageRecord) -> None:
+        """Adds an image record with the target of another one."""
+        self.meta.add_image(MOBY, replace(like, name=name))
+
+    def delete_lease(self, ident: str) -> None:
+        """Deletes a lease; one that isn't there is no error."""
+        with suppress(RecordMissing):
+            self.meta.delete_lease(MOBY, ident)
+
+    def collect(self) -> None:
+        """The collector of containerd, which a synchronous deletion waits for."""
+        self.meta.collect()
+
+    def delete_container(self, ident: str) -> None:
+        """What `docker rm` removes here: the container's lease, and with it its two snapshots (5.4)."""
+        self.delete_lease(ident)
+        self.collect()
+
+    def configs_of(self, target: str) -> set[str]:
+        """The blobs below a target whose labels name a snapshot: its configs, once unpacked (4.6)."""
+        references = References(self.meta.metadata)
+        blobs = self.namespace().blobs
+        below = reach(self.meta.metadata, references, [Resource("content", MOBY, target)])
+        return {
+            found.key
+            for found in below
+            if found.type == "content"
+            and found.key in blobs
+            and any(label.startswith(SNAPSHOT_REF) for label in blobs[found.key].labels)
+        }
+
+    def forget_unpacked(self, configs: Iterable[str]) -> None:
+        """Takes the label that holds an image's snapshots off the configs that no image has any more (24 to 28.1)."""
+        if not self.rules.forgets_unpacked:
+            return
+        used = {config for record in self.images().values() for config in self.configs_of(record.target)}
+        for config in sorted(set(configs) - used):
+            if config in self.namespace().blobs:
+                self.meta.drop_labels(MOBY, config, lambda label: label.startswith(SNAPSHOT_REF))
+        self.collect()
+
+    def labels_of(self, target: str) -> list[Mapping[str, str]]:
+        """The labels of each image config below a target; what isn't there has none (5.8, prune, 2)."""
+        if target not in self._labels:
+            self._labels[target] = list(self._read_labels(target, _MAX_DEPTH))
+        return self._labels[target]
+
+    def _read_labels(self, digest: str, depth: int) -> Iterator[Mapping[str, str]]:
+        document = self._document(digest)
+        if document is None or not depth:
+            return
+        for manifest in _descriptors(document.get("manifests")):
+            yield from self._read_labels(manifest, depth - 1)
+        config = _descriptors([document.get("config")])
+        inner = self._document(config[0]) if config else None
+        if inner is not None:
+            settings = inner.get("config")
+            labels = settings.get("Labels") if isinstance(settings, dict) else None
+            yield labels if isinstance(labels, dict) else {}
+
+    def _document(self, digest: str) -> dict[str, Any] | None:
+        meta = self._half.meta
+        assert meta is not None
+        path = meta.content.blobs.get(digest)
+        if path is None:
+            return None
+        try:
+            value = strict_json.parse(self._store.places[meta.place].tree.read(path, _DOCUMENT_LIMIT), duplicates=[])
+        except (CorruptFile, UnreadableFile):
+            return None
+        return value if isinstance(value, dict) else None
+
+
+def _descriptors(value: object) -> list[str]:
+    """The digests of a list of descriptors."""
+    if not isinstance(value, list):
+        return []
+    return [item["digest"] for item in value if isinstance(item, dict) and isinstance(item.get("digest"), str)]
