@@ -29,6 +29,10 @@ class CacheBackend(Protocol):
         """What BuildKit would count for a record of unknown size, in bytes, without its blob (3.7.4)."""
         ...
 
+    def blob_usage(self, record: CacheRecord) -> int:
+        """Bytes of a record's blob and of its compression variants; only asked for a record with a blob (3.7.4)."""
+        ...
+
     def shared(self, record: CacheRecord, chain: list[str]) -> bool:
         """Whether an image has this record's layers; `chain` are the blob digests of its layer chain, base first."""
         ...
