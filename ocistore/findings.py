@@ -214,6 +214,7 @@ CODES: dict[str, Code] = {
     "native-command-fails": Code(
         "note", "The native command would fail at this point; the plan holds what it did before."
     ),
+    "native-passes-over": Code("note", "The native command names something that isn't there, and goes on."),
     "native-order-undefined": Code("note", "The native command's order is not defined; only the sure part is planned."),
     "native-deletes-referenced": Code("warning", "The native command would remove data that is still referenced."),
     "native-takes-healthy": Code("warning", "The native command would take healthy data of another tool or user."),

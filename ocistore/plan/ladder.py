@@ -42,6 +42,7 @@ _RUNGS: dict[str, tuple[tuple[str, str | None], ...]] = {
         ("unused", "podman image prune -a -f"),
         ("volumes", "podman volume prune -f"),
     ),
+    "containerd": (("unreferenced", None), ("unused", None)),
     "oci-layout": (("unreferenced", "umoci gc --layout ."), ("dangling", None)),
 }
 

@@ -47,6 +47,10 @@ def open_session(store: Store, now_ns: int) -> Session:
         from ocistore.plan.containers.session import open_session as open_storage
 
         return open_storage(store, now_ns)
+    if store.kind == "containerd":
+        from ocistore.plan.containerd.session import open_session as open_containerd
+
+        return open_containerd(store, now_ns)
     from ocistore.plan.oci.session import open_session as open_layout
 
     return open_layout(store, now_ns)
@@ -58,6 +62,10 @@ def select(store: Store, scope: str, dropped: frozenset[int], now_ns: int) -> li
         from ocistore.plan.containers.select import SCOPES as SELECTED
 
         return SELECTED[scope](store, dropped, now_ns)
+    if store.kind == "containerd":
+        from ocistore.plan.containerd.select import SCOPES as OF_CONTAINERD
+
+        return OF_CONTAINERD[scope](store, dropped, now_ns)
     from ocistore.plan.oci.select import SCOPES as LISTED
 
     return LISTED[scope](store)
@@ -69,6 +77,10 @@ def native_of(store: Store) -> Callable[[Store, int], str | None]:
         from ocistore.plan.containers.select import native_command
 
         return native_command
+    if store.kind == "containerd":
+        from ocistore.plan.containerd.select import native_command as native_containerd_command
+
+        return native_containerd_command
     from ocistore.plan.oci.select import native_command as native_layout_command
 
     return native_layout_command

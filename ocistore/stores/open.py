@@ -21,7 +21,7 @@ _LOOKED_FOR = (
     " of an OCI layout (oci-layout, index.json, blobs/), nor of docker, containerd or BuildKit, and no directory"
     " below it has"
 )
-READABLE = ("containers-storage", "oci-layout")
+READABLE = ("containers-storage", "oci-layout", "containerd")
 """The kinds that have a reader."""
 
 
@@ -159,6 +159,10 @@ def _read(path: str, root: str, found: Identity, options: Options) -> Store:
             from ocistore.stores.oci_layout.reader import read_layout
 
             return read_layout(tree, root, graph, findings, 0)
+        if found.kind == "containerd":
+            from ocistore.stores.containerd.reader import read_containerd
+
+            return read_containerd(tree, root, graph, findings, 0, options)
         from ocistore.stores.containers_storage.reader import read_storage
 
         return read_storage(tree, root, graph, findings, 0, options)
