@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ocistore.errors import UsageError
 from ocistore.plan.closure import owned_paths, take
-from ocistore.plan.make import native_of, open_session, select
+from ocistore.plan.make import native_of, open_session, select, whole_doubt
 from ocistore.usage.bytes import ZERO
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def ladder(store: Store, sizes: Sizes, now_ns: int) -> list[Rung]:
 
     A native command is named only if its simulation takes exactly the paths of its rung.
     """
-    if store.findings.blocking:
+    if store.findings.blocking or whole_doubt(store):
         return []
     gone: set[int] = set()
     dropped: frozenset[int] = frozenset()
@@ -89,7 +89,7 @@ def ladder(store: Store, sizes: Sizes, now_ns: int) -> list[Rung]:
 
 def cost(store: Store, sizes: Sizes, scope: str, now_ns: int) -> tuple[Bytes | None, int]:
     """What a scope of `--prune` alone would free, and how many images it takes; (None, 0) where doubt forbids it."""
-    if store.findings.blocking:
+    if store.findings.blocking or whole_doubt(store):
         return None, 0
     outcome = take(
         store,

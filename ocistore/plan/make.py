@@ -222,7 +222,17 @@ def _is_blocked(plan: Plan, store: Store) -> bool:
     if blocking:
         where = f"{blocking[0].path}: " if blocking[0].path else ""
         _block(plan, store, where + blocking[0].text)
-    return bool(blocking)
+    elif doubt := whole_doubt(store):
+        _block(plan, store, doubt)
+    return plan.blocked
+
+
+def whole_doubt(store: Store) -> str:
+    """The doubt that every plan on this kind of store touches, empty if there is none.
+
+    Whatever goes from containerd's root, its collector then judges all content and all snapshots.
+    """
+    return store.doubts.get("content", "") if store.kind == "containerd" else ""
 
 
 def _block(plan: Plan, store: Store, why: str, node: str | None = None) -> None:

@@ -61,8 +61,7 @@ def _read_database(store: Store, found: MetadataStore, needed: bool) -> None:
     where = prefix + found.database
     if not _is_there(store, found):
         if needed:
-            found.doubt = f"{where} isn't there, so what holds the content and the snapshots is unknown"
-            store.findings.say("database-missing", found.doubt, path=where, root=store.root)
+            _miss(store, found, "isn't there, so what holds the content and the snapshots is unknown")
         else:
             found.metadata = Metadata()
         return
@@ -83,8 +82,13 @@ def _read_database(store: Store, found: MetadataStore, needed: bool) -> None:
         found.doubt = f"{where} is damaged, and records may be missing"
     elif needed and database.root.bucket(b"v1") is None:
         # The file of a database that was never initialised has no pages; the records of these files are lost.
-        found.doubt = f"{where} has no records, though there are content or snapshots"
-        store.findings.say("database-missing", found.doubt, path=where, root=store.root)
+        _miss(store, found, "has no records, though there is content or a snapshot")
+
+
+def _miss(store: Store, found: MetadataStore, what: str) -> None:
+    where = store.places[found.place].prefix + found.database
+    found.doubt = f"{where} {what}"
+    store.findings.say("database-missing", what, path=where, root=store.root)
 
 
 def _is_there(store: Store, found: MetadataStore) -> bool:
@@ -119,8 +123,9 @@ def _elsewhere(store: Store, found: MetadataStore, name: str) -> Snapshotter:
     snapshotter = Snapshotter(name, "", unsized=True)
     where = store.places[found.place].prefix + found.database
     if is_builtin(name):
-        snapshotter.doubt = f"{where} names snapshots of {name}, whose {name} directory and metadata.db aren't there"
-        store.findings.say("database-missing", snapshotter.doubt, path=where, root=store.root)
+        what = f"names snapshots of {name}, whose directory with its metadata.db isn't there"
+        snapshotter.doubt = f"{where} {what}"
+        store.findings.say("database-missing", what, path=where, root=store.root)
     else:
         text = f"snapshots of {name} lie outside this directory; their bytes are not seen"
         store.findings.say("snapshots-elsewhere", text, path=where, root=store.root)

@@ -91,8 +91,7 @@ class _Reader:
         where = self._prefix + self._database
         if not self._is_there():
             if needed:
-                found.doubt = f"{where} isn't there, so which snapshot is in which directory is unknown"
-                self._store.findings.say("database-missing", found.doubt, path=where, root=self._store.root)
+                self._miss("isn't there, so which snapshot is in which directory is unknown")
             else:
                 found.snapshots = {}
             return
@@ -109,8 +108,12 @@ class _Reader:
         if database.damage:
             found.doubt = f"{where} is damaged, and records may be missing"
         elif needed and database.root.bucket(b"v1") is None:
-            found.doubt = f"{where} has no records, though there are snapshots"
-            self._store.findings.say("database-missing", found.doubt, path=where, root=self._store.root)
+            self._miss("has no records, though there are snapshots")
+
+    def _miss(self, what: str) -> None:
+        where = self._prefix + self._database
+        self._found.doubt = f"{where} {what}"
+        self._store.findings.say("database-missing", what, path=where, root=self._store.root)
 
     def _is_there(self) -> bool:
         try:
