@@ -205,6 +205,9 @@ CODES: dict[str, Code] = {
     "driver-bytes-unknown": Code("warning", "The graph driver's bytes can't be counted from files."),
     "volume-elsewhere": Code("warning", "A volume's data lies outside the store; its bytes are not seen."),
     "recorded-running": Code("note", "A container is recorded as running; no plan takes it for ended."),
+    "records-of-old-format": Code(
+        "error", "Records are kept in a format that isn't read; everything that they may hold is unknown.", blocks=True
+    ),
     "plans-blocked-for": Code("note", "Plans that touch this part of the store are blocked; others are not."),
     # plans, any kind
     "plan-blocked": Code("error", "Doubt, or a holder, forbids the plan; the text says which."),
