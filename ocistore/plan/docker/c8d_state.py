@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from ocistore.errors import CorruptFile, UnreadableFile
-from ocistore.formats import strict_json
 from ocistore.plan.containerd.state import MetaState, RecordMissing
 from ocistore.stores.docker.c8d_records import MOBY
+from ocistore.stores.shared.containerd.images import Contents
 from ocistore.stores.shared.containerd.references import References, Resource, reach
 from ocistore.stores.shared.containerd.references import rules_of as containerd_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from ocistore.plan.plan import Outcome
     from ocistore.stores.docker.c8d_records import ContainerdHalf as Half
@@ -23,9 +22,6 @@ if TYPE_CHECKING:
     from ocistore.stores.store import Store
 
 SNAPSHOT_REF = "containerd.io/gc.ref.snapshot."
-_DOCUMENT_LIMIT = 16 * 1024 * 1024
-_MAX_DEPTH = 8
-"""An index in an index; more are none that an engine makes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +71,11 @@ class ContainerdHalf:
             containers: those that the daemon knows now.
         """
         assert half.meta is not None
-        self._store = store
-        self._half = half
         self.meta = MetaState(store, half.meta, now_ns, containerd_rules((99, 0)))
         self.meta.start()
         self.containers = containers
         self.rules = rules_of((99, 0))
+        self._contents = Contents(store, half.meta)
         self._labels: dict[str, list[Mapping[str, str]]] = {}
 
     def begin(self, outcome: Outcome) -> None:
@@ -143,37 +138,5 @@ class ContainerdHalf:
     def labels_of(self, target: str) -> list[Mapping[str, str]]:
         """The labels of each image config below a target; what isn't there has none (5.8, prune, 2)."""
         if target not in self._labels:
-            self._labels[target] = list(self._read_labels(target, _MAX_DEPTH))
+            self._labels[target] = [config.labels for config in self._contents.configs(target)]
         return self._labels[target]
-
-    def _read_labels(self, digest: str, depth: int) -> Iterator[Mapping[str, str]]:
-        document = self._document(digest)
-        if document is None or not depth:
-            return
-        for manifest in _descriptors(document.get("manifests")):
-            yield from self._read_labels(manifest, depth - 1)
-        config = _descriptors([document.get("config")])
-        inner = self._document(config[0]) if config else None
-        if inner is not None:
-            settings = inner.get("config")
-            labels = settings.get("Labels") if isinstance(settings, dict) else None
-            yield labels if isinstance(labels, dict) else {}
-
-    def _document(self, digest: str) -> dict[str, Any] | None:
-        meta = self._half.meta
-        assert meta is not None
-        path = meta.content.blobs.get(digest)
-        if path is None:
-            return None
-        try:
-            value = strict_json.parse(self._store.places[meta.place].tree.read(path, _DOCUMENT_LIMIT), duplicates=[])
-        except (CorruptFile, UnreadableFile):
-            return None
-        return value if isinstance(value, dict) else None
-
-
-def _descriptors(value: object) -> list[str]:
-    """The digests of a list of descriptors."""
-    if not isinstance(value, list):
-        return []
-    return [item["digest"] for item in value if isinstance(item, dict) and isinstance(item.get("digest"), str)]

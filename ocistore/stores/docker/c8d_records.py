@@ -22,9 +22,14 @@ MOBY_HISTORY = "moby_history"
 class MobyView(View):
     """Image records of `moby` as Docker shows them; those of other namespaces are names only."""
 
+    def __init__(self, taken: frozenset[str] = frozenset()) -> None:
+        """`taken` are familiar names that another image store of the data-root has, too."""
+        self._taken = taken
+
     def ref_id(self, namespace: str, name: str) -> str:
-        """The familiar reference."""
-        return familiar(name) if namespace == MOBY else super().ref_id(namespace, name)
+        """The familiar reference; where another image store has it, too, containerd's own id."""
+        shown = familiar(name)
+        return shown if namespace == MOBY and shown not in self._taken else super().ref_id(namespace, name)
 
     def has_ref_node(self, namespace: str, name: str) -> bool:
         """A record that stands for an image without a name is no name."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ocistore.stores.docker.c8d_records import ContainerdHalf
     from ocistore.stores.docker.layout import Driver
     from ocistore.stores.shared.buildkit.cache import Cache
     from ocistore.stores.shared.containerd.metadata_store import MetadataStore
@@ -278,6 +279,7 @@ class DockerRecords:
         meta: leases and content of the builds of the graph driver's image store.
         placed: the nodes of `meta`.
         cache: build records of the graph driver's image store.
+        containerd: what lies in a containerd; None where there is nothing of the kind.
         start: nodes that a start of the daemon removes.
     """
 
@@ -295,6 +297,7 @@ class DockerRecords:
     meta: MetadataStore | None = None
     placed: Placed | None = None
     cache: Cache | None = None
+    containerd: ContainerdHalf | None = None
     start: set[int] = field(default_factory=set)
 
     def halves(self) -> list[GraphHalf]:
