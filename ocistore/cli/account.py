@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
     from ocistore.graph.graph import Fate
     from ocistore.plan.ladder import Rung
+    from ocistore.plan.together import Together
     from ocistore.stores.store import Store
     from ocistore.usage.bytes import Bytes
     from ocistore.usage.duplicates import Repeated
@@ -31,6 +32,7 @@ class Account(NamedTuple):
     Attributes:
         nested: stores inside it.
         repeated: content that it and they have more than once; None for a directory beside the root.
+        together: what images and build records hold both; None where there are not both.
     """
 
     root: str
@@ -42,6 +44,7 @@ class Account(NamedTuple):
     ladder: Sequence[Rung] | None
     nested: Sequence[Inner] = ()
     repeated: Repeated | None = None
+    together: Together | None = None
 
 
 def accounts_of(path: str, store: Store, now_ns: int) -> list[Account]:
@@ -54,6 +57,7 @@ def accounts_of(path: str, store: Store, now_ns: int) -> list[Account]:
     """
     from ocistore.cli.progress import progress
     from ocistore.plan.ladder import ladder
+    from ocistore.plan.together import weigh_together
     from ocistore.usage.sizes import measure
 
     accounts = []
@@ -68,7 +72,8 @@ def accounts_of(path: str, store: Store, now_ns: int) -> list[Account]:
                 account = _account(each, sizes, number, root, None if number else rungs)
                 if each is store and not number:
                     inner, repeated = _look_inside(path, store, sizes, now_ns)
-                    account = account._replace(nested=inner, repeated=repeated)
+                    together = weigh_together(store, sizes, now_ns)
+                    account = account._replace(nested=inner, repeated=repeated, together=together)
                 accounts.append(account)
     return accounts
 

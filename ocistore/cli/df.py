@@ -77,6 +77,7 @@ def _json(account: Account) -> JSON:
             }
             for rung in account.ladder or ()
         ],
+        "together": _together_json(account),
         "nested": [
             {
                 "root": inner.root,
@@ -95,3 +96,12 @@ def _json(account: Account) -> JSON:
             "bytes": None if repeated.bytes is None else bytes_json(repeated.bytes),
         },
     }
+
+
+def _together_json(account: Account) -> JSON | None:
+    from ocistore.cli.answer import bytes_json
+
+    if account.together is None:
+        return None
+    figures = account.together._asdict().items()
+    return {name: None if amount is None else bytes_json(amount) for name, amount in figures}

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from ocistore.cli.account import Account
     from ocistore.graph.graph import Fate
     from ocistore.plan.ladder import Rung
+    from ocistore.plan.together import Together
     from ocistore.stores.store import Store
     from ocistore.usage.bytes import Bytes
     from ocistore.usage.sizes import KindSum
@@ -51,6 +52,9 @@ def print_account(path: str, store: Store, account: Account) -> None:
             print("no steps: doubt forbids them; ocistore check says why")
         else:
             _print_ladder(account.ladder)
+    if account.together is not None:
+        print()
+        _print_together(account.together)
 
 
 def _print_fates(fates: Mapping[Fate, Bytes], whole: int) -> None:
@@ -125,6 +129,19 @@ def _print_ladder(ladder: Sequence[Rung]) -> None:
     ]
     heads = ("STEP", "FREES", "TOGETHER", "NATIVE COMMAND")
     for line in table(heads, rows, right=("FREES", "TOGETHER"), shrink=("NATIVE COMMAND",)):
+        print(line)
+
+
+def _print_together(together: Together) -> None:
+    """Images and build records count references to the same bytes, each for themselves."""
+    rows = [
+        ("unused images alone", together.images),
+        ("the build cache alone", together.cache),
+        ("only both together, besides", together.only_both),
+        ("both", together.both),
+    ]
+    cells = [(name, maybe_size(amount.allocated if amount else None)) for name, amount in rows]
+    for line in table(("WHAT IMAGES AND BUILD CACHE SHARE", "FREES"), cells, right=("FREES",)):
         print(line)
 
 
