@@ -24,6 +24,29 @@ if TYPE_CHECKING:
 
 SCOPES = ("unreferenced", "dangling", "intermediate", "cache", "containers", "unused", "volumes", "all")
 """Scopes of `--prune`, in the order in which they are applied; `all` is all of them."""
+_AREAS_OF_SCOPE = {
+    "unreferenced": ("content",),
+    "dangling": ("images", "content"),
+    "intermediate": ("images", "content"),
+    "cache": ("cache", "content"),
+    "containers": ("containers",),
+    "unused": ("images", "content"),
+    "volumes": ("volumes",),
+}
+_AREA_OF_KIND = {
+    "image": "images",
+    "ref": "images",
+    "layer": "images",
+    "container": "containers",
+    "volume": "volumes",
+    "record": "cache",
+    "history": "history",
+    "content": "content",
+    "blob": "content",
+    "snapshot": "content",
+    "lease": "content",
+    "ingest": "content",
+}
 _SHELL = frozenset((";", "|", "||", "&", ">", "<", ">>"))
 
 
@@ -153,7 +176,7 @@ def plan_scopes(store: Store, scopes: Sequence[str], *, now_ns: int, grace_ns: i
         UsageError: an unknown scope.
     """
     plan = Plan(None, format_time(now_ns))
-    if _is_blocked(plan, store):
+    if _is_blocked(plan, store) or _is_in_doubt(plan, store, areas_of_scopes(scopes)):
         return plan
     dropped, unreferenced = drop_scopes(store, scopes, now_ns)
     outcome = take(
@@ -197,6 +220,8 @@ def plan_remove(store: Store, things: Sequence[int], *, now_ns: int, grace_ns: i
     if _is_blocked(plan, store):
         return plan
     graph = store.graph
+    if _is_in_doubt(plan, store, {_AREA_OF_KIND.get(graph.nodes[n].kind, "") for n in things}):
+        return plan
     alien = [n for n in things if graph.nodes[n].store != store.number or graph.nodes[n].kind == "own"]
     if alien:
         node = graph.nodes[alien[0]]
@@ -233,6 +258,21 @@ def whole_doubt(store: Store) -> str:
     Whatever goes from containerd's root, its collector then judges all content and all snapshots.
     """
     return store.doubts.get("content", "") if store.kind == "containerd" else ""
+
+
+def areas_of_scopes(scopes: Sequence[str]) -> set[str]:
+    """The parts of a store (`Store.doubts`) that scopes touch."""
+    wanted = SCOPES[:-1] if "all" in scopes else scopes
+    return {area for scope in wanted for area in _AREAS_OF_SCOPE.get(scope, ())}
+
+
+def _is_in_doubt(plan: Plan, store: Store, areas: set[str]) -> bool:
+    """Whether a part of the store that the plan touches is unknown; other parts may be planned."""
+    for area, why in store.doubts.items():
+        if area in areas:
+            _block(plan, store, why)
+            return True
+    return False
 
 
 def _block(plan: Plan, store: Store, why: str, node: str | None = None) -> None:

@@ -1,7 +1,7 @@
 """What two prunes free only if both run: bytes that images and the build cache hold at once.
 
-Each has a reference count of its own on the same layers (docker-buildkit-containerd 2.8), so neither command alone gives
-them back, and neither says so.
+Each has a reference count of its own on the same layers (docker-buildkit-containerd 2.8), so neither command alone
+gives them back, and neither says so.
 """
 
 from __future__ import annotations
