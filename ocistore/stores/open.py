@@ -21,7 +21,7 @@ _LOOKED_FOR = (
     " of an OCI layout (oci-layout, index.json, blobs/), nor of docker, containerd or BuildKit, and no directory"
     " below it has"
 )
-READABLE = ("containers-storage", "oci-layout", "containerd", "buildkit")
+READABLE = ("containers-storage", "oci-layout", "containerd", "buildkit", "docker")
 """The kinds that have a reader."""
 
 
@@ -167,6 +167,10 @@ def _read(path: str, root: str, found: Identity, options: Options) -> Store:
             from ocistore.stores.buildkit.reader import read_buildkit
 
             return read_buildkit(tree, root, graph, findings, 0, options)
+        if found.kind == "docker":
+            from ocistore.stores.docker.reader import read_docker
+
+            return read_docker(tree, root, graph, findings, 0, options)
         from ocistore.stores.containers_storage.reader import read_storage
 
         return read_storage(tree, root, graph, findings, 0, options)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ocistore.stores.shared.buildkit.cache import load_cache
+from ocistore.stores.shared.buildkit.load import load_cache
 from ocistore.stores.shared.buildkit.populate import populate_cache
 from ocistore.stores.shared.containerd.load import load_metadata_store
 from ocistore.stores.shared.containerd.populate import populate
@@ -13,8 +13,20 @@ from .drivers import read_driver
 from .files import list_directory
 from .images import read_images
 from .layers import read_layers
-from .layout import CACHE_INDEX, CACHE_RECORDS, CONTENT, DRIVERS, HISTORY, IMAGES, LEASES, NAMESPACE, Driver
+from .layout import (
+    CACHE_INDEX,
+    CACHE_RECORDS,
+    CONTENT,
+    DRIVERS,
+    HISTORY,
+    IMAGES,
+    LEASES,
+    NAMESPACE,
+    SNAPSHOTTER,
+    Driver,
+)
 from .populate import populate_half, populate_snapshots
+from .presence import GraphPresence
 from .records import GraphHalf
 from .snapshots_db import read_snapshots
 
@@ -69,11 +81,13 @@ def read_build_state(store: Store, records: DockerRecords, options: Options) -> 
         history=HISTORY,
         cache_index=CACHE_INDEX,
         namespace=NAMESPACE,
+        snapshotter=SNAPSHOTTER,
         meta=records.meta,
+        presence=GraphPresence(records),
     )
     records.cache = cache
     records.placed = populate(store, records.meta, now_ns=options.judged_at(), owned_leases=cache.owns_lease)
-    populate_cache(store, cache, records.placed)
+    populate_cache(store, cache, records.placed.lease)
 
 
 def place_snapshots(store: Store, records: DockerRecords, half: GraphHalf) -> None:
