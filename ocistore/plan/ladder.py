@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ocistore.errors import UsageError
 from ocistore.plan.closure import owned_paths, take
-from ocistore.plan.make import native_of, open_session, select, whole_doubt
+from ocistore.plan.make import areas_of_scopes, native_of, open_session, select, whole_doubt
 from ocistore.usage.bytes import ZERO
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ def ladder(store: Store, sizes: Sizes, now_ns: int) -> list[Rung]:
         steps.append(("start", paths, None, len(numbers)))
     session: Session | None = open_session(store, now_ns)
     for scope, command in _RUNGS.get(store.kind, ()):
+        if areas_of_scopes([scope]) & store.doubts.keys():
+            continue
         dropped |= frozenset(select(store, scope, dropped, now_ns))
         outcome = take(
             store,
