@@ -1,0 +1,207 @@
+"""A bolt file and its buckets (docker-buildkit-containerd 1.4, 1.5, 1.7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ocistore.errors import CorruptFile
+from ocistore.formats.bolt.pages import (
+    BRANCH,
+    ELEMENT_SIZE,
+    HEADER_SIZE,
+    NO_FREELIST,
+    Structs,
+    choose_meta,
+    find_page_size,
+)
+from ocistore.formats.bolt.scan import Pages, Scan
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from ocistore.formats.bolt.pages import Page
+    from ocistore.formats.bolt.scan import Path
+
+
+class Database:
+    """A bolt file that was read whole.
+
+    Attributes:
+        salvage: whether what lies around damaged pages is given.
+        page_size: bytes.
+        txid: transaction of the meta page in use.
+        torn: the other meta page is damaged; the data of the commit that is used is complete (1.8).
+        pages: high-water mark, number of pages in use.
+        freelist: page of the freelist, `NO_FREELIST` where none is written.
+        access: its pages; None of an empty file.
+        root: the root bucket.
+    """
+
+    def __init__(self, data: bytes, salvage: bool = False) -> None:
+        """Chooses the meta page.
+
+        Args:
+            data: the whole file; empty is a valid empty database (1.3).
+            salvage: give what is readable around damaged pages, and collect the damage.
+
+        Raises:
+            CorruptFile: no valid meta page, or a file shorter than two pages.
+        """
+        self.data = data
+        self.salvage = salvage
+        self.torn = False
+        self.access: Pages | None = None
+        self._scan: Scan | None = None
+        if not data:
+            self.page_size, self.txid, self.pages, self.freelist, self._root = 4096, 0, 0, NO_FREELIST, 0
+        else:
+            self.page_size, order = find_page_size(data)
+            if len(data) < 2 * self.page_size:
+                raise CorruptFile("shorter than its two meta pages", place="bolt file")
+            meta, self.torn = choose_meta(data, self.page_size, order)
+            self.txid, self.pages, self.freelist, self._root = meta.txid, meta.pages, meta.freelist, meta.root
+            self.access = Pages(data, self.page_size, self.pages, Structs(order))
+        self.root = Bucket(self, (), self._root or None, 0, 0)
+
+    @property
+    def damage(self) -> list[CorruptFile]:
+        """What is damaged, each with page and bucket; the trees are scanned for it once."""
+        return self.scan.damage
+
+    @property
+    def scan(self) -> Scan:
+        """The walk over all trees."""
+        if self._scan is None:
+            if self.access is None:
+                self._scan = Scan(Pages(b"", self.page_size, 0, Structs("<")), 2)
+                self._scan.damage.clear()
+            else:
+                self._scan = Scan(self.access, self._root)
+        return self._scan
+
+    def check_reachable(self) -> None:
+        """Scans all trees, so that `damage` is complete.
+
+        Raises:
+            CorruptFile: something is damaged and the database wasn't opened for salvage.
+        """
+        if self.damage and not self.salvage:
+            raise self.damage[0]
+
+
+class Bucket:
+    """A bucket: keys to values or to further buckets.
+
+    Walking over it keeps nothing; the first look for one key keeps its elements.
+
+    Attributes:
+        path: keys from the root down.
+    """
+
+    __slots__ = ("_database", "_elements", "_end", "_root", "_start", "path")
+
+    def __init__(self, database: Database, path: Path, root: int | None, start: int, end: int) -> None:
+        """A bucket with pages of its own, or one whose page lies in its value.
+
+        Args:
+            database: whose it is.
+            path: its keys from the root down.
+            root: its root page; None for an inline bucket.
+            start: where an inline bucket's page begins.
+            end: where it ends.
+        """
+        self._database = database
+        self._root = root
+        self._start, self._end = start, end
+        self.path = path
+        self._elements: dict[bytes, bytes | Bucket] | None = None
+
+    @property
+    def sequence(self) -> int:
+        """What NextSequence returned last (1.5); 0 for the root bucket, which no format here uses."""
+        access = self._database.access
+        at = self._start - HEADER_SIZE
+        return 0 if access is None or at <= 0 else int(access.structs.bucket.unpack_from(access.view, at)[1])
+
+    def items(self) -> Iterator[tuple[bytes, bytes | Bucket]]:
+        """Keys in order, each with its value or its bucket.
+
+        Raises:
+            CorruptFile: with page and bucket.
+        """
+        if self._elements is not None:
+            yield from self._elements.items()
+        else:
+            yield from self._walk()
+
+    def get(self, key: bytes) -> bytes | None:
+        """The value of a key; None if there is none or if it is a bucket."""
+        value = self._lookup(key)
+        return value if isinstance(value, bytes) else None
+
+    def bucket(self, key: bytes) -> Bucket | None:
+        """The bucket of a key; None if there is none or if it is a value."""
+        value = self._lookup(key)
+        return value if isinstance(value, Bucket) else None
+
+    def buckets(self) -> Iterator[tuple[bytes, Bucket]]:
+        """The buckets in this one."""
+        for key, value in self.items():
+            if isinstance(value, Bucket):
+                yield key, value
+
+    def _lookup(self, key: bytes) -> bytes | Bucket | None:
+        if self._elements is None:
+            self._elements = dict(self._walk())
+        return self._elements.get(key)
+
+    def _walk(self) -> Iterator[tuple[bytes, bytes | Bucket]]:
+        database = self._database
+        database.check_reachable()
+        access = database.access
+        if access is None:
+            return
+        data, view, path = database.data, access.view, self.path
+        unpack, iterate = access.structs.bucket.unpack_from, access.structs.leaf.iter_unpack
+        for page in self._leaves(access, database.scan):
+            at = page.start
+            end = page.end
+            for flags, position, key_size, value_size in iterate(
+                view[at + HEADER_SIZE : at + HEADER_SIZE + ELEMENT_SIZE * page.entries]
+            ):
+                at += ELEMENT_SIZE
+                key_at = at + position
+                value_at = key_at + key_size
+                value_end = value_at + value_size
+                if value_end > end:
+                    continue
+                key = data[key_at:value_at]
+                if not flags & 1:
+                    yield key, data[value_at:value_end]
+                elif value_size >= HEADER_SIZE:
+                    root, _ = unpack(view, value_at)
+                    yield key, Bucket(database, (*path, key), root or None, value_at + HEADER_SIZE, value_end)
+
+    def _leaves(self, access: Pages, scan: Scan) -> Iterator[Page]:
+        """The leaf pages that the scan found sound, in order."""
+        if self.path in scan.bad_buckets:
+            return
+        if self._root is None:
+            if self._start:
+                yield access.inline(self._start, self._end)
+            return
+        stack = [self._root]
+        while stack:
+            number = stack.pop()
+            if number in scan.bad_pages:
+                continue
+            page = access.page(number)
+            if page.flags == BRANCH:
+                children = [child for _, _, child in access.children(page)]
+                stack += [
+                    child
+                    for index, child in reversed(list(enumerate(children)))
+                    if (number, index) not in scan.bad_edges
+                ]
+            else:
+                yield page

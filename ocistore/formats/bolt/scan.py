@@ -1,0 +1,247 @@
+"""One walk over all trees of a bolt file, which finds what is damaged (docker-buildkit-containerd 1.7, 1.8)."""
+
+from __future__ import annotations
+
+from itertools import islice
+from operator import lt
+from typing import TYPE_CHECKING
+
+from ocistore.errors import CorruptFile
+from ocistore.formats.bolt.pages import BRANCH, ELEMENT_SIZE, HEADER_SIZE, LEAF, Page, Structs, place_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+MAX_DEPTH = 64
+MOST_DAMAGE = 100
+"""Damaged places that are told one by one; a file with more is told by these."""
+Path = tuple[bytes, ...]
+
+
+class Pages:
+    """Access to the pages of a file.
+
+    Attributes:
+        data: the whole file.
+        page_size: bytes.
+        count: high-water mark: every valid page number is below it.
+        structs: of its byte order.
+    """
+
+    def __init__(self, data: bytes, page_size: int, count: int, structs: Structs) -> None:
+        self.data = data
+        self.view = memoryview(data)
+        self.page_size = page_size
+        self.count = count
+        self.structs = structs
+
+    def page(self, number: int) -> Page:
+        """A page run.
+
+        Raises:
+            CorruptFile: outside the file, not in use, or another page's header.
+        """
+        if not 2 <= number < self.count:
+            raise CorruptFile(f"page {number} is outside the {self.count} pages in use")
+        start = number * self.page_size
+        if start + HEADER_SIZE > len(self.data):
+            raise CorruptFile(f"page {number} is past the end of the file")
+        ident, flags, count, overflow = self.structs.header.unpack_from(self.view, start)
+        end = start + (1 + overflow) * self.page_size
+        if ident != number:
+            raise CorruptFile(f"page {number} bears the number {ident}")
+        if end > len(self.data):
+            raise CorruptFile(f"page {number} runs past the end of the file")
+        return Page(flags, count, start, end)
+
+    def children(self, page: Page) -> list[tuple[int, int, int]]:
+        """The elements of a branch page: position of the key, its length, child page.
+
+        Raises:
+            CorruptFile: they don't fit into the page.
+        """
+        return list(self.structs.branch.iter_unpack(self._elements(page)))
+
+    def elements(self, page: Page) -> list[tuple[int, int, int, int]]:
+        """The elements of a leaf page: flags, position of the key, lengths of key and value.
+
+        Raises:
+            CorruptFile: they don't fit into the page.
+        """
+        return list(self.structs.leaf.iter_unpack(self._elements(page)))
+
+    def _elements(self, page: Page) -> memoryview:
+        first = page.start + HEADER_SIZE
+        last = first + ELEMENT_SIZE * page.entries
+        if last > page.end:
+            raise CorruptFile(f"{page.entries} elements don't fit into the page")
+        return self.view[first:last]
+
+    def inline(self, start: int, end: int) -> Page:
+        """The page in an inline bucket's value (1.5); an empty one has none.
+
+        Raises:
+            CorruptFile: no header, or not a leaf's.
+        """
+        if start == end:
+            return Page(LEAF, 0, start - HEADER_SIZE, end)
+        if end - start < HEADER_SIZE:
+            raise CorruptFile("an inline bucket without a page header")
+        _, flags, count, _ = self.structs.header.unpack_from(self.view, start)
+        if flags != LEAF:
+            raise CorruptFile(f"page flags {flags:#x}, not a leaf's")
+        return Page(flags, count, start, end)
+
+
+class Scan:
+    """What a walk over all trees found.
+
+    Attributes:
+        damage: in the order in which it was met, at most `MOST_DAMAGE`.
+        reached: a byte a page: whether a tree uses it.
+        bad_pages: pages that give nothing.
+        bad_edges: (branch page, element) that must not be followed.
+        bad_buckets: buckets whose pages can't be read.
+    """
+
+    def __init__(self, pages: Pages, root: int) -> None:
+        self.damage: list[CorruptFile] = []
+        self.bad_pages: set[int] = set()
+        self.bad_edges: set[tuple[int, int]] = set()
+        self.bad_buckets: set[Path] = set()
+        self._pages = pages
+        # A meta page may claim more pages than the file has.
+        self.reached = bytearray(min(pages.count, len(pages.data) // pages.page_size + 1))
+        self._work: list[tuple[Path, int]] = [((), root)]
+        while self._work:
+            path, number = self._work.pop()
+            self._tree(path, number)
+
+    def _tree(self, path: Path, root: int) -> None:
+        """The pages of one bucket, depth first and in order; a stack of page numbers instead of recursion."""
+        if len(path) > MAX_DEPTH:
+            self._hurt(path, "buckets are nested too deep")
+            self.bad_buckets.add(path)
+            return
+        last: bytes | None = None
+        stack: list[tuple[int, int, tuple[int, int] | None, bytes, bytes | None]] = [(root, 0, None, b"", None)]
+        while stack:
+            number, depth, edge, low, high = stack.pop()
+            try:
+                if depth > MAX_DEPTH:
+                    raise CorruptFile(f"page {number} is more than {MAX_DEPTH} levels deep")
+                page = self._claim(number)
+            except CorruptFile as err:
+                self._hurt(path, err.sentence)
+                if edge is None:
+                    self.bad_buckets.add(path)
+                else:
+                    self.bad_edges.add(edge)
+                continue
+            try:
+                if page.flags == BRANCH:
+                    stack += reversed(self._branch(path, number, depth, page, low, high))
+                elif page.flags == LEAF:
+                    last = self._leaf(path, number, page, last, low, high)
+                else:
+                    raise CorruptFile(f"page flags {page.flags:#x}, not a leaf's")
+            except CorruptFile as err:
+                self._hurt(path, err.sentence, number)
+                self.bad_pages.add(number)
+
+    def _claim(self, number: int) -> Page:
+        """A page that no tree has used yet; a page belongs to one tree, once (1.7).
+
+        Raises:
+            CorruptFile: it can't be read, or it was used before.
+        """
+        page = self._pages.page(number)
+        last = number + (page.end - page.start) // self._pages.page_size
+        for each in range(number, min(last, len(self.reached))):
+            if self.reached[each]:
+                raise CorruptFile(f"page {each} is reached twice")
+        self.reached[number:last] = b"\1" * (min(last, len(self.reached)) - number)
+        return page
+
+    def _branch(
+        self, path: Path, number: int, depth: int, page: Page, low: bytes, high: bytes | None
+    ) -> list[tuple[int, int, tuple[int, int] | None, bytes, bytes | None]]:
+        """The children of a branch page, each with the range that its keys must keep."""
+        elements = self._pages.children(page)
+        keys: list[bytes] = []
+        total = 0
+        for index, (position, key_size, _) in enumerate(elements):
+            at = page.start + HEADER_SIZE + ELEMENT_SIZE * index + position
+            total += key_size
+            if at + key_size > page.end or total > page.end - page.start:
+                raise CorruptFile(f"element {index} runs out of its page")
+            keys.append(self._pages.data[at : at + key_size])
+        self._check_order(path, number, keys, None, low, high)
+        uppers: Sequence[bytes | None] = [*keys[1:], high]
+        return [
+            (child, depth + 1, (number, index), keys[index], uppers[index])
+            for index, (_, _, child) in enumerate(elements)
+        ]
+
+    def _leaf(
+        self, path: Path, number: int | None, page: Page, last: bytes | None, low: bytes, high: bytes | None
+    ) -> bytes | None:
+        """Checks a leaf page and goes into the buckets on it; gives its last key."""
+        data, unpack = self._pages.data, self._pages.structs.bucket.unpack_from
+        keys: list[bytes] = []
+        at = page.start
+        end = page.end
+        room = end - page.start
+        for flags, position, key_size, value_size in self._pages.elements(page):
+            at += ELEMENT_SIZE
+            key_at = at + position
+            value_at = key_at + key_size
+            if value_at + value_size > end:
+                self._hurt(path, f"element {(at - page.start) // ELEMENT_SIZE - 1} runs out of its page", number)
+                continue
+            room -= key_size + value_size
+            if room < 0:
+                # Given out one by one they would be more bytes than the file has.
+                raise CorruptFile("elements overlap")
+            key = data[key_at:value_at]
+            keys.append(key)
+            if flags & 1:
+                inner = (*path, key)
+                if value_size < HEADER_SIZE:
+                    self._hurt(inner, "a bucket header of less than 16 bytes")
+                    self.bad_buckets.add(inner)
+                    continue
+                root, _ = unpack(data, value_at)
+                if root:
+                    self._work.append((inner, root))
+                else:
+                    self._inline(inner, value_at + HEADER_SIZE, value_at + value_size)
+        if keys:
+            self._check_order(path, number, keys, last, low, high)
+            return keys[-1]
+        return last
+
+    def _inline(self, path: Path, start: int, end: int) -> None:
+        try:
+            if len(path) > MAX_DEPTH:
+                raise CorruptFile("buckets are nested too deep")
+            self._leaf(path, None, self._pages.inline(start, end), None, b"", None)
+        except CorruptFile as err:
+            self._hurt(path, err.sentence)
+            self.bad_buckets.add(path)
+
+    def _check_order(
+        self, path: Path, number: int | None, keys: list[bytes], last: bytes | None, low: bytes, high: bytes | None
+    ) -> None:
+        """Keys ascend in a page, from page to page, and keep the range of the branch above (1.4)."""
+        if not keys:
+            return
+        if (last is not None and keys[0] <= last) or not all(map(lt, keys, islice(keys, 1, None))):
+            self._hurt(path, "keys are not in ascending order", number)
+        elif keys[0] < low or (high is not None and keys[-1] >= high):
+            self._hurt(path, "a key is outside the range of its branch", number)
+
+    def _hurt(self, path: Path, sentence: str, number: int | None = None) -> None:
+        if len(self.damage) < MOST_DAMAGE:
+            page = "" if number is None else f", page {number}"
+            self.damage.append(CorruptFile(sentence, place=place_of(path) + page))
