@@ -213,6 +213,9 @@ CODES: dict[str, Code] = {
     "plan-blocked": Code("error", "Doubt, or a holder, forbids the plan; the text says which."),
     "still-held": Code("note", "Something still holds a thing that was to go; it stays."),
     "networks-not-planned": Code("warning", "The native command also removes unused networks, which aren't simulated."),
+    "networks-without-files": Code(
+        "note", "The native command also removes unused networks, entries of a database; no file goes with them."
+    ),
     "outside-the-store": Code("note", "The native command also removes things outside the store; not counted."),
     "native-command-fails": Code(
         "note", "The native command would fail at this point; the plan holds what it did before."

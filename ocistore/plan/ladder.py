@@ -43,6 +43,14 @@ _RUNGS: dict[str, tuple[tuple[str, str | None], ...]] = {
         ("volumes", "podman volume prune -f"),
     ),
     "containerd": (("unreferenced", None), ("unused", None)),
+    "docker": (
+        ("unreferenced", None),
+        ("dangling", "docker image prune -f"),
+        ("containers", "docker container prune -f"),
+        ("cache", "docker builder prune -a -f"),
+        ("unused", "docker image prune -a -f"),
+        ("volumes", "docker volume prune -a -f"),
+    ),
     "oci-layout": (("unreferenced", "umoci gc --layout ."), ("dangling", None)),
 }
 

@@ -74,6 +74,10 @@ def open_session(store: Store, now_ns: int) -> Session:
         from ocistore.plan.containerd.session import open_session as open_containerd
 
         return open_containerd(store, now_ns)
+    if store.kind == "docker":
+        from ocistore.plan.docker.session import open_session as open_docker
+
+        return open_docker(store, now_ns)
     from ocistore.plan.oci.session import open_session as open_layout
 
     return open_layout(store, now_ns)
@@ -89,6 +93,10 @@ def select(store: Store, scope: str, dropped: frozenset[int], now_ns: int) -> li
         from ocistore.plan.containerd.select import SCOPES as OF_CONTAINERD
 
         return OF_CONTAINERD[scope](store, dropped, now_ns)
+    if store.kind == "docker":
+        from ocistore.plan.docker.select import SCOPES as OF_DOCKER
+
+        return OF_DOCKER[scope](store, dropped, now_ns)
     from ocistore.plan.oci.select import SCOPES as LISTED
 
     return LISTED[scope](store)
@@ -104,6 +112,10 @@ def native_of(store: Store) -> Callable[[Store, int], str | None]:
         from ocistore.plan.containerd.select import native_command as native_containerd_command
 
         return native_containerd_command
+    if store.kind == "docker":
+        from ocistore.plan.docker.select import native_command as native_docker_command
+
+        return native_docker_command
     from ocistore.plan.oci.select import native_command as native_layout_command
 
     return native_layout_command

@@ -13,3 +13,15 @@ class RuleFails(Exception):
     def __init__(self, sentence: str) -> None:
         super().__init__(sentence)
         self.sentence = sentence
+
+
+class Doubtful(Exception):
+    """The command would touch what is unknown: nothing may be planned.
+
+    Attributes:
+        sentence: why.
+    """
+
+    def __init__(self, sentence: str) -> None:
+        super().__init__(sentence)
+        self.sentence = sentence

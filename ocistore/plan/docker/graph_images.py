@@ -18,10 +18,10 @@ from ocistore.stores.shared.buildkit.cache import TEMPORARY, VARIANTS
 from ocistore.stores.shared.containerd.references import SAFE
 from ocistore.stores.shared.docker_names import parse_reference
 
+from .failures import Doubtful
 from .graph_backend import GraphBackend
 from .image_prune import prune_images
 from .image_remove import ImageRemover
-from .state import Doubtful
 
 if TYPE_CHECKING:
     from ocistore.plan.docker.filters import ImageFilters

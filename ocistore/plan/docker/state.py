@@ -13,7 +13,7 @@ from ocistore.findings import CODES, Finding
 from ocistore.plan.plan import Outcome, Removal
 from ocistore.stores.docker.layout import CONTAINERS, VOLUMES
 
-from .failures import RuleFails
+from .failures import Doubtful, RuleFails
 from .versions import rules_of
 
 if TYPE_CHECKING:
@@ -24,18 +24,6 @@ if TYPE_CHECKING:
 
     from .modes import ImageMode
     from .versions import Rules
-
-
-class Doubtful(Exception):
-    """The command would touch what is unknown: nothing may be planned.
-
-    Attributes:
-        sentence: why.
-    """
-
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
 
 
 class DockerState:
@@ -68,6 +56,19 @@ class DockerState:
             for mount in container.mounts:
                 if mount.type == "volume":
                     self._by_volume.setdefault(mount.name, set()).add(container.id)
+
+    def start(self) -> None:
+        """What a start of the daemon does by itself: containers of `--rm` that ended go with their volumes (2.6)."""
+        self.images.start()
+        if "containers" in self.store.doubts or "images" in self.store.doubts:
+            return
+        for container in [c for c in self.containers.values() if c.auto_remove and not c.running]:
+            with self.silently():
+                self.delete_container(container, "a start removes it")
+                for mount in container.mounts:
+                    volume = self.volumes.get(mount.name) if mount.anonymous else None
+                    if volume is not None and not volume.leads_out and not self.users_of(volume.name):
+                        self.delete_volume(volume, "a start removes it")
 
     # Recording -------------------------------------------------------------------------------------------------------
 

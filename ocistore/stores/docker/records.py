@@ -303,3 +303,17 @@ class DockerRecords:
     def halves(self) -> list[GraphHalf]:
         """The image stores of graph drivers, the shown one first."""
         return [*([self.graph] if self.graph is not None else []), *self.inactive]
+
+    @property
+    def active_cache(self) -> Cache | None:
+        """The build records of the image store in use."""
+        if self.graph is not None and self.graph.active:
+            return self.cache
+        return self.containerd.cache if self.containerd is not None else None
+
+    def active_images(self) -> list[int]:
+        """The nodes of the images of the image store in use."""
+        if self.graph is not None and self.graph.active:
+            return [self.graph.nodes["image", ident] for ident in self.graph.images]
+        placed = self.containerd.placed if self.containerd is not None else None
+        return list(placed.images.values()) if placed is not None else []

@@ -1,0 +1,57 @@
+"""`docker volume prune` and `docker volume rm` (docker-buildkit-containerd 5.5)."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from .failures import RuleFails
+from .filters import matches_labels, read_bool
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from .state import DockerState
+
+
+def prune_volumes(state: DockerState, filters: Mapping[str, list[str]]) -> None:
+    """Takes volumes that no container mounts, without driver options; from 23.0 only anonymous ones, unless all.
+
+    Source: moby `daemon/volume/service Prune`; the label of anonymous volumes is as old as the rule (23.0).
+
+    Raises:
+        RuleFails: a filter that can't be read; nothing is removed then.
+    """
+    state.check("volumes")
+    everything = not state.rules.volumes_by_label or read_bool(filters, "all", False, state.rules)
+    for volume in list(state.volumes.values()):
+        if state.users_of(volume.name) or volume.options or not (everything or volume.anonymous):
+            continue
+        if matches_labels(volume.labels, filters.get("label", ()), filters.get("label!", ())):
+            with suppress(RuleFails):
+                state.delete_volume(volume, "no container mounts it")
+
+
+def remove_volumes(state: DockerState, names: Sequence[str], *, force: bool) -> None:
+    """`docker volume rm [-f]`: each by itself; force forgives only that one isn't there.
+
+    Raises:
+        RuleFails: the first that failed.
+    """
+    state.check("volumes")
+    failures: list[RuleFails] = []
+    for name in names:
+        volume = state.volumes.get(name)
+        users = state.users_of(name)
+        try:
+            if volume is None:
+                if not force:
+                    raise RuleFails(f"no such volume: {name}")
+            elif users:
+                raise RuleFails(f"volume {name} is in use by container {users[0].id[:12]}")
+            else:
+                state.delete_volume(volume, "asked for")
+        except RuleFails as err:
+            failures.append(err)
+    if failures:
+        raise failures[0]
