@@ -363,7 +363,7 @@ class NativeStore:
         after = self.listed(tool)
         took = Taken(
             {self._shown(path) for path in gone if os.path.dirname(path) not in gone},
-            _freed([before[path] for path in gone]),
+            freed_with([before[path] for path in gone]),
             {kind: ids - after[kind] for kind, ids in start.listed.items()},
             fails,
         )
@@ -413,7 +413,7 @@ def _ids(text: str) -> set[str]:
     return {line.removeprefix("sha256:") for line in text.split()}
 
 
-def _freed(stats: list[os.stat_result]) -> tuple[int, int, int]:
+def freed_with(stats: list[os.stat_result]) -> tuple[int, int, int]:
     """What comes back when these names go: an inode only with the last of its names."""
     names: dict[int, int] = {}
     for st in stats:
