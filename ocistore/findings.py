@@ -188,6 +188,9 @@ CODES: dict[str, Code] = {
     "snapshots-elsewhere": Code("warning", "A snapshotter keeps its data elsewhere; their bytes are not seen."),
     "leaked-lease": Code("warning", "A lease whose record, build or container is gone; it holds data all the same."),
     "expired-lease": Code("note", "A lease whose time has passed; the collector takes it and what only it held."),
+    "containerd-absent": Code(
+        "error", "Images and snapshots lie in a containerd that wasn't given: they are unknown (--containerd-root)."
+    ),
     "nested-unread": Code("warning", "A store inside a volume or layer could not be read; its content isn't compared."),
     "image-names-unreadable": Code(
         "error", "The names of images can't be read; images and layers are unknown, their plans blocked."

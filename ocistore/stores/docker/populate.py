@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ocistore.formats.gotime import format_time
+from ocistore.stores.store import DIFF_IDS
 
 from .layout import CONTAINERS, NAMESPACE, SNAPSHOTTER, VOLUMES
 
@@ -65,8 +66,10 @@ class _Half:
     def mark_duplicates(self) -> None:
         """Layers of one content on different parents are copies of their own."""
         same: dict[str, list[LayerRecord]] = {}
+        diff_ids: dict[int, str] = self.store.cache.setdefault(DIFF_IDS, {})
         for layer in self.half.layers.values():
             same.setdefault(layer.diff, []).append(layer)
+            diff_ids[self.add("layer", layer.chain)] = layer.diff
         for layers in same.values():
             for layer in layers if len(layers) > 1 else ():
                 self.graph.nodes[self.add("layer", layer.chain)].traits = ("duplicate",)
