@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from ocistore.plan.docker.failures import RuleFails
 from ocistore.stores.shared.docker_names import DANGLING, Reference, is_dangling, parse_reference
 
 if TYPE_CHECKING:
@@ -22,14 +23,6 @@ if TYPE_CHECKING:
 PARENT_LABEL = "org.mobyproject.image.parent"
 PULL_LEASE = "moby/prune.images"
 _ID_LIKE = re.compile(r"(?:sha256:)?([0-9a-f]{4,64})", re.ASCII)
-
-
-class RuleFails(Exception):
-    """The daemon refuses; what it did before stays done."""
-
-    def __init__(self, sentence: str) -> None:
-        super().__init__(sentence)
-        self.sentence = sentence
 
 
 class Conflicts(NamedTuple):

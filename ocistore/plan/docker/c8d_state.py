@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from ocistore.plan.containerd.state import MetaState, RecordMissing
 from ocistore.stores.docker.c8d_records import MOBY
+from ocistore.stores.shared.buildkit.cache import TEMPORARY, VARIANTS
 from ocistore.stores.shared.containerd.images import Contents
 from ocistore.stores.shared.containerd.references import References, Resource, reach
 from ocistore.stores.shared.containerd.references import rules_of as containerd_rules
@@ -15,12 +16,16 @@ from ocistore.stores.shared.containerd.references import rules_of as containerd_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from ocistore.plan.docker.filters import ImageFilters
     from ocistore.plan.plan import Outcome
     from ocistore.stores.docker.c8d_records import ContainerdHalf as Half
     from ocistore.stores.docker.records import ContainerRecord
     from ocistore.stores.shared.containerd.records import ImageRecord, Namespace
     from ocistore.stores.store import Store
 
+_ANY_CONTAINERD = (99, 0)
+"""The newest rules: which containerd runs beside dockerd isn't known."""
+_ANY_DOCKER = (99, 0)
 SNAPSHOT_REF = "containerd.io/gc.ref.snapshot."
 
 
@@ -62,7 +67,7 @@ class ContainerdHalf:
     def __init__(
         self, store: Store, half: Half, now_ns: int, containers: Callable[[], Iterable[ContainerRecord]]
     ) -> None:
-        """Starts where a daemon that has started is: containerd has collected what nothing held (Part 5, State used).
+        """Takes the records as they are on the disk.
 
         Args:
             store: what was read.
@@ -71,16 +76,42 @@ class ContainerdHalf:
             containers: those that the daemon knows now.
         """
         assert half.meta is not None
-        self.meta = MetaState(store, half.meta, now_ns, containerd_rules((99, 0)))
-        self.meta.start()
+        self.half = half
+        self.meta = MetaState(store, half.meta, now_ns, containerd_rules(_ANY_CONTAINERD))
         self.containers = containers
-        self.rules = rules_of((99, 0))
+        self.rules = rules_of(_ANY_DOCKER)
         self._contents = Contents(store, half.meta)
         self._labels: dict[str, list[Mapping[str, str]]] = {}
 
     def begin(self, outcome: Outcome) -> None:
         """From here on removals go into this outcome."""
         self.meta.begin(outcome)
+
+    def start(self) -> None:
+        """What a start does: leases of records that can't be loaded go, then containerd collects (3.4)."""
+        cache = self.half.cache
+        stale = cache.start.dropped if cache is not None and not cache.doubt else {}
+
+        def delete() -> None:
+            for record in stale:
+                self.delete_lease(record)
+                self.delete_lease(record + VARIANTS)
+            for lease in [i.id for i in self.namespace().leases.values() if TEMPORARY in i.labels]:
+                self.delete_lease(lease)
+            self.collect()
+
+        self.meta.silently(delete)
+
+    def passes(self, record: ImageRecord, filters: ImageFilters) -> bool:
+        """Whether an image record passes the filters of a prune (5.8, prune, 2).
+
+        The time is that of the record; the labels are those of any one config, all conditions on the same.
+        """
+        if filters.until_ns is not None and not (record.created_ns or 0) < filters.until_ns:
+            return False
+        if not filters.labels and not filters.not_labels:
+            return True
+        return any(_has_labels(labels, filters) for labels in self.labels_of(record.target))
 
     def namespace(self) -> Namespace:
         """The records of the daemon's namespace."""
@@ -140,3 +171,18 @@ class ContainerdHalf:
         if target not in self._labels:
             self._labels[target] = [config.labels for config in self._contents.configs(target)]
         return self._labels[target]
+
+
+def _has_labels(labels: Mapping[str, str], filters: ImageFilters) -> bool:
+    """`label!=K=V` wants the key with another value, unlike the other image store's rule (5.8)."""
+    for text in filters.labels:
+        key, equals, value = text.partition("=")
+        if key not in labels or (equals and labels[key] != value):
+            return False
+    for text in filters.not_labels:
+        key, equals, value = text.partition("=")
+        if equals and (key not in labels or labels[key] == value):
+            return False
+        if not equals and key in labels:
+            return False
+    return True
