@@ -240,7 +240,9 @@ class _Claims:
         used |= {image.chain for image in half.images.values()}
         used |= {mount.parent for mount in half.mounts.values()}
         heads = [half.nodes["layer", chain] for chain in half.layers if chain not in used]
-        for number in (*heads, *half.snapshot_nodes.values()):
+        # What is no layer is held by leases alone.
+        lease_doubt = self.records.snapshot_doubt or (self.records.meta.doubt if self.records.meta else "")
+        for number in (*heads, *(half.snapshot_nodes.values() if lease_doubt else ())):
             self.graph.nodes[number].doubt = self.graph.nodes[number].doubt or half.doubt
         for name in half.mounts:
             leaked = self.graph.find("debris", f"{self.layerdb}/mounts/{name}", self.store.number)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ocistore.disk.tree import Missing
+from ocistore.errors import UnreadableFile
 from ocistore.stores.shared.buildkit.load import load_cache
 from ocistore.stores.shared.buildkit.populate import populate_cache
 from ocistore.stores.shared.containerd.load import load_metadata_store
@@ -86,8 +88,25 @@ def read_build_state(store: Store, records: DockerRecords, options: Options) -> 
         presence=GraphPresence(records),
     )
     records.cache = cache
+    if (cache.records or records.snapshots) and not _is_there(store, LEASES) and not records.meta.doubt:
+        # 6.3: a database that is missing counts as unreadable where other records need it.
+        records.meta.doubt = f"{LEASES} isn't there, so what build records hold is unknown"
+        store.findings.say("database-missing", records.meta.doubt, path=LEASES, root=store.root)
+        for area in ("cache", "content"):
+            store.doubts.setdefault(area, records.meta.doubt)
     records.placed = populate(store, records.meta, now_ns=options.judged_at(), owned_leases=cache.owns_lease)
     populate_cache(store, cache, records.placed.lease)
+
+
+def _is_there(store: Store, path: str) -> bool:
+    try:
+        store.tree.stat(path)
+    except Missing:
+        return False
+    except UnreadableFile:
+        # Told when it is read.
+        return True
+    return True
 
 
 def place_snapshots(store: Store, records: DockerRecords, half: GraphHalf) -> None:
@@ -97,4 +116,5 @@ def place_snapshots(store: Store, records: DockerRecords, half: GraphHalf) -> No
     if records.snapshot_doubt or meta_doubt:
         why = records.snapshot_doubt or meta_doubt
         half.doubt = half.doubt or f"{why}; layers that build records hold are unknown"
+        store.doubts.setdefault("cache", half.doubt)
     populate_snapshots(store, records, half)
