@@ -78,6 +78,10 @@ def open_session(store: Store, now_ns: int) -> Session:
         from ocistore.plan.docker.session import open_session as open_docker
 
         return open_docker(store, now_ns)
+    if store.kind == "buildkit":
+        from ocistore.plan.buildkit.session import open_session as open_buildkit
+
+        return open_buildkit(store, now_ns)
     from ocistore.plan.oci.session import open_session as open_layout
 
     return open_layout(store, now_ns)
@@ -97,6 +101,10 @@ def select(store: Store, scope: str, dropped: frozenset[int], now_ns: int) -> li
         from ocistore.plan.docker.select import SCOPES as OF_DOCKER
 
         return OF_DOCKER[scope](store, dropped, now_ns)
+    if store.kind == "buildkit":
+        from ocistore.plan.buildkit.select import SCOPES as OF_BUILDKIT
+
+        return OF_BUILDKIT[scope](store, dropped, now_ns)
     from ocistore.plan.oci.select import SCOPES as LISTED
 
     return LISTED[scope](store)
@@ -116,6 +124,10 @@ def native_of(store: Store) -> Callable[[Store, int], str | None]:
         from ocistore.plan.docker.select import native_command as native_docker_command
 
         return native_docker_command
+    if store.kind == "buildkit":
+        from ocistore.plan.buildkit.select import native_command as native_buildkit_command
+
+        return native_buildkit_command
     from ocistore.plan.oci.select import native_command as native_layout_command
 
     return native_layout_command

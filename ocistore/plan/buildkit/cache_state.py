@@ -70,6 +70,11 @@ class CacheState:
         self._shared: dict[str, bool] = {}
         self._chains: dict[str, list[str]] = {}
 
+    def follow(self, version: Version) -> None:
+        """From here on the rules of a version hold."""
+        self.version = version
+        self.world.stamps = version >= STAMPS
+
     def prune(self, rules: Iterable[Rule], outcome: Outcome) -> list[Pruned]:
         """Applies rules one after the other, then collects.
 
