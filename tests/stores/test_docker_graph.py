@@ -631,7 +631,7 @@ def test_directories_without_layer_records_are_unknown(make: DockerMaker) -> Non
 
 
 def test_an_unsized_driver_says_so(tmp_path: Path) -> None:
-    """btrfs shares blocks between its subvolumes: bytes are unknown, not counted twice."""
+    """Subvolumes of btrfs share blocks: bytes are unknown, not counted twice."""
     make = DockerMaker(tmp_path, "btrfs")
     (make.root / "btrfs/subvolumes").mkdir()
     chain = make.layer("a", directory=False)

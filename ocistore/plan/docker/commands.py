@@ -139,6 +139,10 @@ VERBS: dict[tuple[str, ...], Verb] = {
 """Words of a verb -> what it is; those of build commands are read elsewhere."""
 
 
+BUILD_PRUNES = (["builder", "prune"], ["buildx", "prune"])
+"""Verbs whose options BuildKit's rules read."""
+
+
 def read_globals(words: list[str]) -> list[str]:
     """The words from the verb on."""
     return parse(words, _GLOBALS).positional

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from ocistore.errors import UsageError
 from ocistore.plan.options import parse
 
-from .builder import find_build_command
-from .commands import find_verb, read_globals
+from .builder import prune_builder
+from .commands import BUILD_PRUNES, find_verb, read_globals
 from .failures import Doubtful, RuleFails
 from .modes import open_images
 from .state import DockerState
@@ -71,9 +71,8 @@ class DockerSession:
         state = self.state
         outcome = state.begin(rules)
         try:
-            command = find_build_command(words)
-            if command is not None:
-                command(state)
+            if words[:2] in BUILD_PRUNES:
+                prune_builder(state, words)
             else:
                 verb, spec, rest = find_verb(words)
                 verb.run(state, parse(rest, spec))

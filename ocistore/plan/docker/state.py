@@ -19,6 +19,7 @@ from .versions import rules_of
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from ocistore.plan.buildkit.cache_state import CacheState
     from ocistore.stores.docker.records import ContainerRecord, DockerRecords, VolumeRecord
     from ocistore.stores.store import Store
 
@@ -45,6 +46,7 @@ class DockerState:
         self.outcome = Outcome()
         self.rules: Rules = rules_of(None)
         self._silent = 0
+        self._cache: CacheState | None = None
         self._noted: set[Finding] = set()
         self.containers: dict[str, ContainerRecord] = {c.id: c for c in self.records.containers.values() if c.loaded}
         self.hidden = [c for c in self.records.containers.values() if not c.loaded]
@@ -107,6 +109,15 @@ class DockerState:
         for area in areas:
             if area in self.store.doubts:
                 raise Doubtful(self.store.doubts[area])
+
+    def cache_state(self) -> CacheState | None:
+        """The build records while commands run on them; None where there are none."""
+        if self._cache is None:
+            # Rules of BuildKit are loaded by the commands that need them.
+            from .builder import open_cache
+
+            self._cache = open_cache(self)
+        return self._cache
 
     # Look-up ---------------------------------------------------------------------------------------------------------
 
