@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING
 from ocistore.plan.docker import c8d_images
 from ocistore.plan.docker.c8d_state import ContainerdHalf, rules_of
 from ocistore.plan.docker.failures import RuleFails
+from ocistore.stores.docker.c8d_records import MOBY
 
 if TYPE_CHECKING:
     from ocistore.plan.buildkit.backend import CacheBackend
+    from ocistore.plan.containerd.state import MetaState
     from ocistore.plan.docker.filters import ImageFilters
     from ocistore.plan.docker.state import DockerState
     from ocistore.plan.docker.versions import Rules
@@ -23,6 +25,7 @@ class ContainerdImages:
 
     def __init__(self, state: DockerState, half: ContainerdHalf) -> None:
         self._state, self._half = state, half
+        self._backend: CacheBackend | None = None
 
     def begin(self, outcome: Outcome, rules: Rules) -> None:
         """See ImageMode."""
@@ -57,7 +60,8 @@ class ContainerdImages:
         # Imported here: only builder commands ask.
         from ocistore.plan.buildkit.containerd_backend import ContainerdBackend
 
-        return ContainerdBackend(self._half.meta)
+        half = self._half
+        return ContainerdBackend(half.meta, MOBY, half.half.snapshotter, sharing=True)
 
     def start(self) -> None:
         """See ImageMode."""
