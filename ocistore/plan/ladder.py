@@ -51,7 +51,7 @@ _RUNGS: dict[str, tuple[tuple[str, str | None], ...]] = {
         ("unused", "docker image prune -a -f"),
         ("volumes", "docker volume prune -a -f"),
     ),
-    "buildkit": (("unreferenced", "buildctl prune --filter type==none"), ("cache", "buildctl prune --all")),
+    "buildkit": (("unreferenced", None), ("cache", "buildctl prune --all")),
     "oci-layout": (("unreferenced", "umoci gc --layout ."), ("dangling", None)),
 }
 

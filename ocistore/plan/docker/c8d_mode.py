@@ -59,6 +59,7 @@ class ContainerdImages:
         """See ImageMode."""
         # Imported here: only builder commands ask.
         from ocistore.plan.buildkit.containerd_backend import ContainerdBackend
+        from ocistore.stores.docker.c8d_records import MOBY
 
         half = self._half
         return ContainerdBackend(half.meta, MOBY, half.half.snapshotter, sharing=True)
