@@ -57,12 +57,17 @@ class ContainerdImages:
     @property
     def backend(self) -> CacheBackend:
         """See ImageMode."""
-        # Imported here: only builder commands ask.
+        # Imported here: only commands of the build cache ask.
         from ocistore.plan.buildkit.containerd_backend import ContainerdBackend
-        from ocistore.stores.docker.c8d_records import MOBY
 
-        half = self._half
-        return ContainerdBackend(half.meta, MOBY, half.half.snapshotter, sharing=True)
+        if self._backend is None:
+            self._backend = ContainerdBackend(self.meta, MOBY, self._half.half.snapshotter, sharing=True)
+        return self._backend
+
+    @property
+    def meta(self) -> MetaState:
+        """Records of containerd: leases of build records and of the build history are among them."""
+        return self._half.meta
 
     def start(self) -> None:
         """See ImageMode."""
