@@ -254,9 +254,15 @@ class DockerMaker:
         self.lease(made, [made])
         return made
 
-    def lease(self, name: str, snapshots: list[str], blobs: list[str] | None = None, **labels: str) -> str:
+    def lease(
+        self,
+        name: str,
+        snapshots: list[str],
+        blobs: list[str] | None = None,
+        labels: dict[str, str] | None = None,
+    ) -> str:
         """A lease of the builds; its id."""
-        self.leases[name] = ({"containerd.io/gc.flat": "", **labels}, snapshots, blobs or [])
+        self.leases[name] = ({"containerd.io/gc.flat": "", **(labels or {})}, snapshots, blobs or [])
         return name
 
     # The whole -------------------------------------------------------------------------------------------------------

@@ -464,7 +464,7 @@ def test_a_temporary_lease_goes_at_the_start(make: DockerMaker) -> None:
     data = build_id("data")
     make.directory(data)
     make.snapshots[data] = {"parent": ""}
-    make.lease(build_id("temp"), [data], **{"buildkit/lease.temporary": "2026-01-01T00:00:00Z"})
+    make.lease(build_id("temp"), [data], labels={"buildkit/lease.temporary": "2026-01-01T00:00:00Z"})
 
     assert run(make.open(), "docker builder prune -a -f").removals == []
 

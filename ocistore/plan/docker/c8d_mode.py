@@ -112,6 +112,11 @@ class AbsentImages:
         """See ImageMode."""
         raise AssertionError("there are no build records")
 
+    @property
+    def meta(self) -> None:
+        """See ImageMode."""
+        return None
+
     def start(self) -> None:
         """See ImageMode."""
 

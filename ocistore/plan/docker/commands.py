@@ -11,6 +11,7 @@ from ocistore.plan.options import Parsed, Spec, parse
 from .containers import prune_containers, remove_containers
 from .failures import RuleFails
 from .filters import LABELS, ImageFilters, read_bool, split_filters
+from .history import remove_history
 from .system import prune_system, tell_networks
 from .volumes import prune_volumes, remove_volumes
 
@@ -109,6 +110,11 @@ def network_prune(state: DockerState, given: Parsed) -> None:
     tell_networks(state)
 
 
+def history_rm(state: DockerState, given: Parsed) -> None:
+    """`docker buildx history rm`."""
+    remove_history(state, given.positional, everything=given.flag("all"))
+
+
 def system_prune(state: DockerState, given: Parsed) -> None:
     """`docker system prune`; its command line refuses `until` with `--volumes` (5.6)."""
     filters = split_filters(given.values("filter"), SYSTEM_FILTERS)
@@ -134,6 +140,7 @@ VERBS: dict[tuple[str, ...], Verb] = {
     ("volume", "remove"): _VOLUME_RM,
     ("volume", "prune"): Verb(volume_prune, {"all": ("a",), **_FORCE}, _FILTER),
     ("network", "prune"): Verb(network_prune, _FORCE, _FILTER),
+    ("buildx", "history", "rm"): Verb(history_rm, {"all": ()}, least=0, most=None),
     ("system", "prune"): Verb(system_prune, {"all": ("a",), "volumes": (), **_FORCE}, _FILTER),
 }
 """Words of a verb -> what it is; those of build commands are read elsewhere."""
@@ -154,7 +161,7 @@ def find_verb(words: list[str]) -> tuple[Verb, Spec, list[str]]:
     Raises:
         UsageError: a verb that isn't simulated.
     """
-    for length in (2, 1):
+    for length in (3, 2, 1):
         verb = VERBS.get(tuple(words[:length]))
         if verb is not None:
             name = " ".join(["docker", *words[:length]])

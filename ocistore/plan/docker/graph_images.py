@@ -59,7 +59,7 @@ class GraphImages:
         self.snapshots = dict(half.snapshots or {})
         self.leased = set(half.leased)
         self.counts = self._count()
-        self.meta = None
+        self.meta: MetaState | None = None
         if state.records.meta is not None:
             self.meta = MetaState(state.store, state.records.meta, state.now_ns, SAFE)
         self._backend = GraphBackend(self)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from ocistore.plan.buildkit.backend import CacheBackend
+    from ocistore.plan.containerd.state import MetaState
     from ocistore.plan.docker.filters import ImageFilters
     from ocistore.plan.docker.state import DockerState
     from ocistore.plan.docker.versions import Rules
@@ -49,6 +50,11 @@ class ImageMode(Protocol):
     @property
     def backend(self) -> CacheBackend:
         """What lies below its build records."""
+        ...
+
+    @property
+    def meta(self) -> MetaState | None:
+        """Where leases and content of builds are; None where there are none."""
         ...
 
     def start(self) -> None:

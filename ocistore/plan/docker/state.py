@@ -35,6 +35,7 @@ class DockerState:
         rules: of the command that runs.
         containers: those that the daemon loads, by id.
         volumes: by name.
+        builds_gone: refs of builds that were removed.
         images: the image store in use; set by whoever makes the state.
     """
 
@@ -47,6 +48,7 @@ class DockerState:
         self.rules: Rules = rules_of(None)
         self._silent = 0
         self._cache: CacheState | None = None
+        self.builds_gone: set[str] = set()
         self._noted: set[Finding] = set()
         self.containers: dict[str, ContainerRecord] = {c.id: c for c in self.records.containers.values() if c.loaded}
         self.hidden = [c for c in self.records.containers.values() if not c.loaded]
@@ -112,11 +114,15 @@ class DockerState:
 
     def cache_state(self) -> CacheState | None:
         """The build records while commands run on them; None where there are none."""
-        if self._cache is None:
-            # Rules of BuildKit are loaded by the commands that need them.
-            from .builder import open_cache
+        # Rules of BuildKit are loaded by the commands that need them.
+        from ocistore.plan.buildkit.versions import buildkit_in_docker
 
+        from .builder import open_cache
+
+        if self._cache is None:
             self._cache = open_cache(self)
+        if self._cache is not None:
+            self._cache.follow(buildkit_in_docker(self.rules.version))
         return self._cache
 
     # Look-up ---------------------------------------------------------------------------------------------------------
