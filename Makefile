@@ -23,7 +23,7 @@ test: $(VENV)/.installed ## Formatting, types, directions of imports, all tests 
 docs: $(VENV)/.installed ## Writes the finding codes into README.md and the help texts into docs/cli.md.
 	$(VENV)/bin/python tools/docs.py
 
-conformance: $(VENV)/.installed ## Tests that run podman, buildah, skopeo and umoci; they and busybox-static must be installed, and you root.
+conformance: $(VENV)/.installed ## Tests that run podman, buildah, skopeo, umoci, dockerd and containerd; they and busybox-static must be installed, and you root.
 	$(VENV)/bin/python -m pytest -m native tests/conformance
 
 demo: $(DEMO)/venv/.installed ## df, tree and plan on a store that podman and buildah wrote.
