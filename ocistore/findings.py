@@ -176,6 +176,7 @@ CODES: dict[str, Code] = {
     "index-unreadable-db": Code("error", "A bolt file that holds no data can't be read; what it indexes is unknown."),
     "database-torn": Code("note", "The newest commit of a bolt file was torn; the one before it is used."),
     "database-structure": Code("warning", "A bolt file's pages contradict each other where no data is lost."),
+    "database-leak": Code("note", "Pages of a bolt file are neither in use nor free: space that is never used again."),
     "database-bloat": Code("note", "Much of a bolt file is free pages; no prune makes it smaller."),
     "database-missing": Code("error", "A bolt file that other records need isn't there; what it would say is unknown."),
     "record-unreadable": Code("error", "A record in a bolt file can't be decoded; what it holds is unknown."),

@@ -18,3 +18,7 @@ def check_structure(store: Store) -> None:
         from ocistore.check.structure_storage import check_storage
 
         check_storage(store)
+    if "bolt_files" in store.cache:
+        from ocistore.check.bolt_structure import check_bolt_files
+
+        check_bolt_files(store)

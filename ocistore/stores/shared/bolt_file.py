@@ -1,15 +1,34 @@
-"""Reading a bolt file of a store: what is damaged or live becomes findings, what is readable is given back."""
+"""Reading a bolt file of a store: what is damaged or live becomes findings, what is readable is given back.
+
+Files are read whole in one pass, never mapped (see `formats.bolt`) and never locked: a daemon may write meanwhile.  A
+commit overwrites no page of the tree before it, so that what was read is sound if the transaction moved on by one at
+most while it was read (docker-buildkit-containerd 1.9).
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from ocistore.disk.tree import Missing
+from ocistore.disk.tree import READ_LIMIT, Missing
 from ocistore.errors import CorruptFile, UnreadableFile
 from ocistore.formats.bolt import Database
 
 if TYPE_CHECKING:
+    from ocistore.disk.tree import Tree
     from ocistore.stores.store import Store
+
+BOLT_FILES = "bolt_files"
+"""Key of `Store.cache`: the bolt files that were read, for `check`."""
+_TRIES = 3
+_HEAD = 2 << 16
+"""Bytes in which both meta pages lie, of every page size up to 64 KiB."""
+
+
+class BoltFile(NamedTuple):
+    """A bolt file of a store: number of the place, and the path in it."""
+
+    place: int
+    path: str
 
 
 def read_bolt(store: Store, path: str, place: int = 0, *, code: str = "database-unreadable") -> Database | None:
@@ -17,6 +36,7 @@ def read_bolt(store: Store, path: str, place: int = 0, *, code: str = "database-
 
     A damaged file is told of with the finding `code` (and place) for each damaged part; what lies around the damage can
     be read then, and `Database.damage` is not empty, so a caller must take what it doesn't find as unknown, not absent.
+    One that was written while it was read is read again, three times at most; then `changed-while-read` is told.
 
     Args:
         store: which store's findings and watch list it is about.
@@ -25,26 +45,87 @@ def read_bolt(store: Store, path: str, place: int = 0, *, code: str = "database-
         code: of the finding: `database-unreadable`, or `index-unreadable-db` for files that hold no data.
     """
     where = store.places[place]
-    store.watch(path, place)
-    try:
-        data = where.tree.read(path)
-    except Missing:
-        return None
-    except UnreadableFile as err:
-        store.findings.say(code, f"can't be read: {err.sentence}", path=where.prefix + path, root=store.root)
-        return None
-    try:
-        database = Database(data, salvage=True)
-        database.check_reachable()
-    except CorruptFile as err:
-        _say(store, where.prefix + path, code, err)
-        return None
-    for damage in database.damage:
-        _say(store, where.prefix + path, code, damage)
-    if database.torn:
+    watched = len(store.watched)
+    for _ in range(_TRIES):
+        # What counts is how the file looked before the reading that is used.
+        del store.watched[watched:]
+        store.watch(path, place)
+        try:
+            data = read_pages(where.tree, path)
+        except Missing:
+            return None
+        except UnreadableFile as err:
+            store.findings.say(code, f"can't be read: {err.sentence}", path=where.prefix + path, root=store.root)
+            return None
+        database, damage = _open(data)
+        if not _moved_on(where.tree, path, database, bool(damage), store.watched[-1][2]):
+            break
+    else:
+        text = "changed while it was read, three times over; an engine is writing, so ask again when it has ended"
+        store.findings.say("changed-while-read", text, path=where.prefix + path, root=store.root)
+    store.cache.setdefault(BOLT_FILES, {})[BoltFile(place, path)] = None
+    for each in damage:
+        _say(store, where.prefix + path, code, each)
+    if database is not None and database.torn:
         text = "the newest commit was torn; the one before it is complete and used"
         store.findings.say("database-torn", text, path=where.prefix + path, root=store.root)
     return database
+
+
+def read_pages(tree: Tree, path: str) -> bytes:
+    """The bytes of a bolt file, at least those of its pages in use.
+
+    A file is made longer in steps of up to 1 GiB (1.8), so that one that is too long to be read may have little in it.
+
+    Raises:
+        UnreadableFile: it can't be read, or its pages in use are more than is read.
+    """
+    if tree.stat(path).st_size <= READ_LIMIT:
+        return tree.read(path)
+    head = _head(tree, path, _HEAD)
+    try:
+        database = Database(head)
+    except CorruptFile as err:
+        raise UnreadableFile(err.sentence, path) from None
+    needed = database.pages * database.page_size
+    if needed > READ_LIMIT:
+        raise UnreadableFile(f"larger than the {READ_LIMIT} bytes that are read of such a file", path)
+    return _head(tree, path, max(needed, len(head)))
+
+
+def _head(tree: Tree, path: str, size: int) -> bytes:
+    parts: list[bytes] = []
+    left = size
+    for piece in tree.chunks(path):
+        parts.append(piece[:left])
+        left -= len(parts[-1])
+        if not left:
+            break
+    return b"".join(parts)
+
+
+def _open(data: bytes) -> tuple[Database | None, list[CorruptFile]]:
+    try:
+        database = Database(data, salvage=True)
+    except CorruptFile as err:
+        return None, [err]
+    return database, database.damage
+
+
+def _moved_on(
+    tree: Tree, path: str, database: Database | None, damaged: bool, before: tuple[int, int, int] | None
+) -> bool:
+    """Whether an engine wrote so much, or just so, while the file was read that it must be read again (1.9)."""
+    try:
+        now = tree.stat(path)
+        if (now.st_ino, now.st_size, now.st_mtime_ns) == before:
+            return False
+        again, _ = _open(_head(tree, path, _HEAD))
+    except UnreadableFile:
+        return True
+    if damaged or database is None or again is None:
+        return True
+    return abs(again.txid - database.txid) > 1
 
 
 def _say(store: Store, path: str, code: str, err: CorruptFile) -> None:
