@@ -43,6 +43,7 @@ def load_metadata_store(
     """
     files = read_content(store, place, content)
     found = MetadataStore(place, database, None, files, {}, view or View())
+    store.cache.setdefault("metadata_stores", []).append(found)
     has_data = bool(files.blobs or files.ingests)
     _read_database(store, found, has_data or _has_entries(store, place, snapshotters))
     used = {name for ns in (found.metadata.namespaces if found.metadata else {}).values() for name, _ in ns.snapshots}
