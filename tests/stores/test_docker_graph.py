@@ -185,10 +185,15 @@ def test_a_layer_that_nothing_uses_is_unreferenced(make: DockerMaker) -> None:
 
 
 def test_an_image_of_another_system_is_not_loaded(make: DockerMaker) -> None:
-    """2.3: only Linux, or no system at all."""
-    image = make.image("i", ("a",), system="windows")
+    """2.3: only Linux, or no system at all; nothing is damaged, so that other images may be planned."""
+    image = make.image("i", ("a",), ("win:1",), system="windows")
 
-    assert make.open().graph.find("image", image) is None
+    store = make.open()
+
+    assert store.graph.find("image", image) is None
+    assert fate(store, "debris", f"image/overlay2/imagedb/content/sha256/{image}") == "unknown"
+    assert fate(store, "layer", diff_id("a").removeprefix("sha256:")) == "unknown"
+    assert store.doubts == {}
 
 
 @pytest.mark.parametrize(

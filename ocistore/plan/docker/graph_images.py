@@ -6,12 +6,14 @@ Source: docker-buildkit-containerd 2.4, 2.8, 5.1 to 5.3, 7.1.
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from ocistore.plan.containerd.state import MetaState, RecordMissing
+from ocistore.stores.docker.c8d_records import MOBY
 from ocistore.stores.docker.claim import directory_paths
-from ocistore.stores.docker.layout import NAMESPACE, SNAPSHOTTER
+from ocistore.stores.docker.layout import IMAGE_LEASE, NAMESPACE, SNAPSHOTTER
 from ocistore.stores.docker.populate import leased
 from ocistore.stores.docker.records import SnapshotRecord
 from ocistore.stores.shared.buildkit.cache import TEMPORARY, VARIANTS
@@ -59,6 +61,7 @@ class GraphImages:
         self.snapshots = dict(half.snapshots or {})
         self.leased = set(half.leased)
         self.counts = self._count()
+        self._containerd: MetaState | None = None
         self.meta: MetaState | None = None
         if state.records.meta is not None:
             self.meta = MetaState(state.store, state.records.meta, state.now_ns, SAFE)
@@ -120,12 +123,16 @@ class GraphImages:
     def remove_image(self, text: str, *, force: bool, prune: bool) -> None:
         """See ImageMode."""
         self.check()
-        ImageRemover(self, force=force, prune=prune).remove(text)
+        try:
+            ImageRemover(self, force=force, prune=prune).remove(text)
+        finally:
+            self._collect_manifests()
 
     def prune_images(self, filters: ImageFilters, *, dangling_only: bool) -> None:
         """See ImageMode."""
         self.check()
         prune_images(self, filters, dangling_only=dangling_only)
+        self._collect_manifests()
 
     def check(self) -> None:
         """Raises Doubtful where images or layers are unknown (6.3)."""
@@ -186,8 +193,29 @@ class GraphImages:
         if image.has_metadata:
             paths.append(f"{base}/metadata/sha256/{image.id}")
         self.state.record("image", image.id, tuple(paths), why, self.half.node_of("image", image.id))
+        self._delete_manifests(image)
         if image.chain:
             self.release(image.chain, f"image {image.id[:12]} was the last that needed it")
+
+    def _delete_manifests(self, image: ImageRecord) -> None:
+        """Deletes the lease by which containerd keeps the manifests of a pulled image (2.9; 5.2, helper 3)."""
+        half = self.state.records.containerd
+        if half is None or half.meta is None:
+            return
+        if half.meta.doubt:
+            raise Doubtful(half.meta.doubt)
+        if self._containerd is None:
+            self._containerd = MetaState(self.state.store, half.meta, self.state.now_ns, SAFE)
+            # What a start of containerd has taken is no command's doing.
+            self._containerd.start()
+        self._containerd.begin(self.state.outcome)
+        with suppress(RecordMissing):
+            self._containerd.delete_lease(MOBY, f"{IMAGE_LEASE}{image.id}", "its image goes")
+
+    def _collect_manifests(self) -> None:
+        if self._containerd is not None and self._containerd.mutated:
+            self._containerd.begin(self.state.outcome)
+            self._containerd.collect()
 
     @cached_property
     def prefixes(self) -> frozenset[str]:
@@ -241,10 +269,8 @@ class GraphImages:
         for snapshotter, key in record.snapshots:
             if snapshotter == SNAPSHOTTER:
                 self._remove_snapshot(key, lease)
-        try:
+        with suppress(RecordMissing):
             self.meta.delete_lease(NAMESPACE, lease, "its build record goes")
-        except RecordMissing:
-            return
 
     def _remove_snapshot(self, key: str, lease: str) -> None:
         """`remove(S)` of the adapter (2.8, Release; 7.1 del_lease)."""

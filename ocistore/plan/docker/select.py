@@ -132,6 +132,8 @@ def _of_kind(store: Store, kind: str) -> list[int]:
 def native_command(store: Store, node: int) -> str | None:
     """The command at the step that it begins: it takes this node and those of the steps that follow from it (7.7)."""
     mine = store.graph.nodes[node]
+    if mine.kind in ("image", "ref", "record", "history") and node not in _active(store):
+        return None
     if mine.kind == "container" and "not-loaded" not in mine.traits:
         return f"docker rm {mine.id}"
     if mine.kind == "volume":
@@ -145,3 +147,17 @@ def native_command(store: Store, node: int) -> str | None:
     if mine.kind == "history":
         return f"docker buildx history rm {mine.id}"
     return None
+
+
+def _active(store: Store) -> frozenset[int]:
+    """The nodes of images, names and builds that the daemon's commands reach: those of the image store in use."""
+    found: frozenset[int] | None = store.cache.get("docker_active")
+    if found is None:
+        records: DockerRecords = store.detail
+        images = records.active_images()
+        numbers = {*images, *(holder for image in images for holder, _ in store.graph.holders(image))}
+        cache = records.active_cache
+        if cache is not None:
+            numbers.update(cache.numbers.values(), cache.builds.values())
+        found = store.cache["docker_active"] = frozenset(numbers)
+    return found

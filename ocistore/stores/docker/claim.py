@@ -159,6 +159,9 @@ class _Claims:
             path = f"{base}/content/sha256/{name}"
             number = self.debris.add(path, "unloadable-image", f"no daemon loads it: {why}", doubt=True)
             self.store.own(f"{base}/metadata/sha256/{name}", number)
+            layer = half.node_of("layer", half.foreign_images.get(name, ""))
+            if layer is not None:
+                self.graph.hold(number, layer, "is the top layer of")
         for entry in list_directory(self.store, f"{base}/metadata/sha256") or []:
             if entry.name in half.images or entry.name in half.broken_images:
                 continue

@@ -48,6 +48,9 @@ def read_images(store: Store, half: GraphHalf) -> list[str]:
             half.broken_images[entry.name] = err.sentence
     for name, why in half.broken_images.items():
         path = f"{base}/{name}"
+        if name in half.foreign_images:
+            # Nothing is damaged, and what it needs is known.
+            continue
         store.findings.say("image-unloadable", f"no daemon loads this image: {why}", path=path, root=store.root)
         doubts.append(f"{path}: {why}")
     for image in half.images.values():
@@ -81,11 +84,12 @@ def _read_image(store: Store, half: GraphHalf, ident: str, has_metadata: bool) -
     top = parse_members(data)
     if not isinstance(top, Members):
         raise CorruptFile("is no JSON object")
-    system = top.last("os")
-    if system not in (None, "", "linux"):
-        raise CorruptFile(f"is an image for {str(system)[:40]}")
     diff_ids = _diff_ids(top)
     chain = chain_id(diff_ids)
+    system = top.last("os")
+    if system not in (None, "", "linux"):
+        half.foreign_images[ident] = chain
+        raise CorruptFile(f"is an image for {str(system)[:40]}")
     if chain and chain not in half.layers:
         raise CorruptFile(f"its top layer {chain} isn't loaded")
     parent = ""
@@ -140,6 +144,8 @@ def _read_names(store: Store, half: GraphHalf, doubts: list[str]) -> None:
         if ident in half.images:
             continue
         file = f"{half.base}/imagedb/content/sha256/{ident}"
+        if ident in half.foreign_images:
+            continue
         if ident in half.broken_images:
             doubts.append(f"the image named {name} can't be loaded")
             continue

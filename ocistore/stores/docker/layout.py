@@ -59,6 +59,8 @@ OWN_ENTRIES = frozenset(
         "containers",
         "volumes",
         "buildkit",
+        # Of the file system, where the root is one of its own.
+        "lost+found",
     )
 )
 """Entries of the root that the daemon writes, besides the directories of graph drivers (2.1)."""

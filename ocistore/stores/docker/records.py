@@ -205,7 +205,8 @@ class GraphHalf:
         active: whether it is the image store in use.
         images, layers, mounts: what a daemon loads, by id, chain and name; mounts that it doesn't load too.
         broken_images: name of a file in imagedb/content -> why no daemon loads it.
-        broken_layers: likewise of directories in layerdb.
+        foreign_images: those of them that are whole, and for another system: id -> chain of the top layer.
+        broken_layers: name of a directory in layerdb -> what can be read of a layer that no daemon loads.
         names: familiar reference -> image id, as repositories.json has them; None where it can't be read.
         removing: layers whose removal was begun: name of the directory -> cache id (empty if unknown).
         write_sets: layers whose registration was begun: likewise.
@@ -226,6 +227,7 @@ class GraphHalf:
     active: bool = True
     images: dict[str, ImageRecord] = field(default_factory=dict)
     broken_images: dict[str, str] = field(default_factory=dict)
+    foreign_images: dict[str, str] = field(default_factory=dict)
     layers: dict[str, LayerRecord] = field(default_factory=dict)
     broken_layers: dict[str, BrokenLayer] = field(default_factory=dict)
     mounts: dict[str, MountRecord] = field(default_factory=dict)
