@@ -226,6 +226,8 @@ CODES: dict[str, Code] = {
     ),
     "native-passes-over": Code("note", "The native command names something that isn't there, and goes on."),
     "native-order-undefined": Code("note", "The native command's order is not defined; only the sure part is planned."),
+    "gc-policy-rule": Code("note", "What one rule of a policy takes, and what the engine would report of it."),
+    "gc-policy-off": Code("note", "By this configuration the engine collects nothing of the build cache by itself."),
     "native-deletes-referenced": Code("warning", "The native command would remove data that is still referenced."),
     "native-takes-healthy": Code("warning", "The native command would take healthy data of another tool or user."),
     "younger-than-grace": Code("note", "Unreferenced but too young to be planned; a writer may be active."),

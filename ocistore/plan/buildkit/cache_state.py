@@ -86,13 +86,15 @@ class CacheState:
         """
         self._shared.clear()
         done: list[Pruned] = []
-        for rule in rules:
+        rules = list(rules)
+        for number, rule in enumerate(rules, 1):
             try:
                 wanted = parse_filters(rule.filters)
             except FilterError as err:
                 outcome.failure = err.sentence
                 return done
-            done.append(_Run(self, rule, wanted, outcome).run())
+            why = _TAKEN if len(rules) == 1 else f"rule {number} of {len(rules)} takes it"
+            done.append(_Run(self, rule, wanted, outcome, why).run())
         self.backend.collect()
         return done
 
@@ -169,7 +171,8 @@ class CacheState:
 class _Run:
     """One rule."""
 
-    def __init__(self, state: CacheState, rule: Rule, wanted: Filter, outcome: Outcome) -> None:
+    def __init__(self, state: CacheState, rule: Rule, wanted: Filter, outcome: Outcome, why: str) -> None:
+        self._why = why
         self._state, self._rule, self._wanted, self._outcome = state, rule, wanted, outcome
         self._pruned = Pruned(rule)
         # moby and buildx always send a filter, if an empty one, so that the checker is there (3.8, step 2).
@@ -223,7 +226,7 @@ class _Run:
     def _take(self, live: Live) -> int:
         size = self._state.size(live)
         groups = self._state.world.remove(live)
-        self._state.take(groups, self._outcome, _TAKEN)
+        self._state.take(groups, self._outcome, self._why)
         # Of a pair BuildKit reports the mutable half; here it bears the id under which it is listed.
         self._pruned.records.append(groups[0][0].id)
         self._pruned.unreported += [group[0].id for group in groups[1:]]

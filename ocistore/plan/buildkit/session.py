@@ -18,6 +18,9 @@ from ocistore.stores.shared.buildkit.cache import TEMPORARY, VARIANTS
 from ocistore.stores.shared.containerd.references import Rules
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ocistore.plan.buildkit.cache_state import Pruned
     from ocistore.plan.buildkit.rules import Rule
     from ocistore.plan.buildkit.versions import Version
     from ocistore.stores.buildkit.reader import BuildKit, Worker
@@ -92,7 +95,7 @@ class BuildKitSession:
         except CommandFails as err:
             outcome.failure = err.sentence
             return outcome
-        outcome.blocked = self._doubt("cache" if command.verb == PRUNE else "history")
+        outcome.blocked = self.doubt("cache" if command.verb == PRUNE else "history")
         if not outcome.blocked:
             if command.verb == PRUNE_HISTORIES:
                 self._prune_histories(outcome, release)
@@ -100,12 +103,14 @@ class BuildKitSession:
                 self.prune([command.rule], outcome, release)
         return outcome
 
-    def prune(self, rules: list[Rule], outcome: Outcome, version: Version) -> None:
-        """Applies rules to every worker, as a prune and the policy of each worker do."""
+    def prune(self, rules: Sequence[Rule], outcome: Outcome, version: Version) -> list[list[Pruned]]:
+        """Applies rules to every worker, as a prune and the policy of each worker do; what each rule did, by worker."""
+        done = []
         for worker in self._states():
             worker.meta.begin(outcome)
             worker.follow(version)
-            worker.cache.prune(rules, outcome)
+            done.append(worker.cache.prune(rules, outcome))
+        return done
 
     def _prune_histories(self, outcome: Outcome, version: Version) -> None:
         """`buildctl prune-histories`: every build that isn't pinned (5.7)."""
@@ -125,7 +130,8 @@ class BuildKitSession:
             self._workers = [WorkerState(self._store, worker, self._now_ns) for worker in workers]
         return self._workers
 
-    def _doubt(self, part: str) -> str:
+    def doubt(self, part: str) -> str:
+        """Why commands that touch `cache` or `history` may not be planned, empty if they may."""
         doubts = self._store.doubts
         return doubts.get(part) or doubts.get("content", "")
 
