@@ -9,12 +9,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ocistore.errors import CorruptFile
+from ocistore.formats.bolt import Bucket
 from ocistore.formats.wire import read_time, read_varint
 
 if TYPE_CHECKING:
-    from ocistore.formats.bolt import Bucket, Database
+    from collections.abc import Iterator
+
+    from ocistore.formats.bolt import Database
 
 Labels = dict[str, str]
+_NO_RECORD = "a value where a record should be"
+_MOST_FAULTS = 100
 SnapshotKey = tuple[str, str]
 """(snapshotter, key)."""
 
@@ -163,8 +168,11 @@ def read_metadata(database: Database) -> Metadata:
             found.schema = read_varint(version)
         except CorruptFile as err:
             found.faults.append(CorruptFile(err.sentence, place="bucket v1/version"))
-    for key, bucket in v1.buckets():
-        found.namespaces[text(key)] = _Reader(found, text(key)).read(bucket)
+    for key, bucket in v1.items():
+        if isinstance(bucket, Bucket):
+            found.namespaces[text(key)] = _Reader(found, text(key)).read(bucket)
+        elif key != b"version":
+            found.faults.append(CorruptFile(_NO_RECORD, place=_place(v1, key)))
     if (found.schema or 0) < 4:
         # Before schema 4 sandboxes lay in buckets of the root, by namespace.
         for key, bucket in database.root.buckets():
@@ -185,19 +193,22 @@ class _Reader:
 
     def read(self, bucket: Bucket) -> Namespace:
         self._namespace.labels = _labels_of(bucket)
-        for key, inner in bucket.buckets():
+        for key, inner in self._entries(bucket):
             reader = _SECTIONS.get(key)
             if reader is not None:
                 reader(self, inner)
         return self._namespace
 
     def images(self, bucket: Bucket) -> None:
-        for key, entry in bucket.buckets():
+        for key, entry in self._entries(bucket):
             target = entry.bucket(b"target")
+            digest = self._text(target, b"digest") if target else ""
+            if not digest:
+                self._fault(entry, b"target/digest", CorruptFile("an image without a target"))
             self._namespace.images[text(key)] = ImageRecord(
                 text(key),
-                text(target.get(b"digest")) if target else "",
-                text(target.get(b"mediatype")) if target else "",
+                digest,
+                self._text(target, b"mediatype") if target else "",
                 self._number(target, b"size") if target else None,
                 _labels_of(entry),
                 self._time(entry, b"createdat"),
@@ -205,8 +216,8 @@ class _Reader:
             )
 
     def content(self, bucket: Bucket) -> None:
-        blobs = bucket.bucket(b"blob")
-        for key, entry in blobs.buckets() if blobs else ():
+        blobs = self._section(bucket, b"blob")
+        for key, entry in self._entries(blobs) if blobs else ():
             self._namespace.blobs[text(key)] = BlobRecord(
                 text(key),
                 self._number(entry, b"size"),
@@ -214,59 +225,87 @@ class _Reader:
                 self._time(entry, b"createdat"),
                 self._time(entry, b"updatedat"),
             )
-        ingests = bucket.bucket(b"ingests")
-        for key, entry in ingests.buckets() if ingests else ():
+        ingests = self._section(bucket, b"ingests")
+        for key, entry in self._entries(ingests) if ingests else ():
             self._namespace.ingests[text(key)] = IngestRecord(
-                text(key), text(entry.get(b"ref")), self._time(entry, b"expireat"), text(entry.get(b"expected"))
+                text(key), self._text(entry, b"ref"), self._time(entry, b"expireat"), self._text(entry, b"expected")
             )
         # Before schema 2: ref = backend ref.
-        old = bucket.bucket(b"ingest")
+        old = self._section(bucket, b"ingest")
         for key, value in old.items() if old else ():
             if isinstance(value, bytes):
                 self._namespace.ingests.setdefault(text(key), IngestRecord(text(key), text(value), None, ""))
 
     def snapshots(self, bucket: Bucket) -> None:
-        for snapshotter, keys in bucket.buckets():
-            for key, entry in keys.buckets():
+        for snapshotter, keys in self._entries(bucket):
+            for key, entry in self._entries(keys):
+                name = self._text(entry, b"name")
+                if not name:
+                    # Without it the snapshot in its snapshotter would look like one that nothing names.
+                    self._fault(entry, b"name", CorruptFile("a snapshot without a name in its snapshotter"))
                 self._namespace.snapshots[text(snapshotter), text(key)] = SnapshotRecord(
                     text(snapshotter),
                     text(key),
-                    text(entry.get(b"name")),
-                    text(entry.get(b"parent")),
+                    name,
+                    self._text(entry, b"parent"),
                     _labels_of(entry),
                     self._time(entry, b"createdat"),
                 )
 
     def leases(self, bucket: Bucket) -> None:
-        for key, entry in bucket.buckets():
+        for key, entry in self._entries(bucket):
             lease = LeaseRecord(text(key), _labels_of(entry), self._time(entry, b"createdat"))
             self._namespace.leases[lease.id] = lease
-            snapshots = entry.bucket(b"snapshots")
-            for snapshotter, keys in snapshots.buckets() if snapshots else ():
+            snapshots = self._section(entry, b"snapshots")
+            for snapshotter, keys in self._entries(snapshots) if snapshots else ():
                 lease.snapshots += [(text(snapshotter), text(name)) for name, _ in keys.items()]
             for part, names in ((b"content", lease.content), (b"ingests", lease.ingests), (b"images", lease.images)):
-                inner = entry.bucket(part)
+                inner = self._section(entry, part)
                 names += [text(name) for name, _ in inner.items()] if inner else []
 
     def containers(self, bucket: Bucket) -> None:
-        for key, entry in bucket.buckets():
+        for key, entry in self._entries(bucket):
             runtime = entry.bucket(b"runtime")
             self._namespace.containers[text(key)] = ContainerRecord(
                 text(key),
-                text(entry.get(b"image")),
-                text(entry.get(b"snapshotter")),
-                text(entry.get(b"snapshotKey")),
+                self._text(entry, b"image"),
+                self._text(entry, b"snapshotter"),
+                self._text(entry, b"snapshotKey"),
                 _labels_of(entry),
                 self._time(entry, b"createdat"),
-                text(entry.get(b"sandboxid")),
+                self._text(entry, b"sandboxid"),
                 text(runtime.get(b"name")) if runtime else "",
             )
 
     def sandboxes(self, bucket: Bucket) -> None:
-        for key, entry in bucket.buckets():
+        for key, entry in self._entries(bucket):
             self._namespace.sandboxes[text(key)] = SandboxRecord(
                 text(key), _labels_of(entry), self._time(entry, b"createdat")
             )
+
+    def _entries(self, bucket: Bucket) -> Iterator[tuple[bytes, Bucket]]:
+        """The buckets in one that has nothing else; a value among them is a fault."""
+        for key, value in bucket.items():
+            if isinstance(value, Bucket):
+                yield key, value
+            else:
+                self._fault(bucket, key, CorruptFile(_NO_RECORD))
+
+    def _section(self, bucket: Bucket, key: bytes) -> Bucket | None:
+        """The bucket of a key, None without one; a value in its place is a fault."""
+        found = bucket.bucket(key)
+        if found is None and bucket.get(key) is not None:
+            self._fault(bucket, key, CorruptFile(_NO_RECORD))
+        return found
+
+    def _text(self, bucket: Bucket, key: bytes) -> str:
+        """The text of a key, empty without one; a bucket in its place is a fault."""
+        value = bucket.get(key)
+        if value is None:
+            if bucket.bucket(key) is not None:
+                self._fault(bucket, key, CorruptFile("a bucket where a value should be"))
+            return ""
+        return value.decode("utf-8", "surrogateescape")
 
     def _time(self, bucket: Bucket, key: bytes) -> int | None:
         value = bucket.get(key)
@@ -289,8 +328,8 @@ class _Reader:
             return None
 
     def _fault(self, bucket: Bucket, key: bytes, err: CorruptFile) -> None:
-        place = "bucket " + "/".join(text(part) for part in (*bucket.path, key))
-        self._metadata.faults.append(CorruptFile(err.sentence, place=place))
+        if len(self._metadata.faults) < _MOST_FAULTS:
+            self._metadata.faults.append(CorruptFile(err.sentence, place=_place(bucket, key)))
 
 
 _SECTIONS = {
@@ -301,6 +340,10 @@ _SECTIONS = {
     b"containers": _Reader.containers,
     b"sandboxes": _Reader.sandboxes,
 }
+
+
+def _place(bucket: Bucket, key: bytes) -> str:
+    return "bucket " + "/".join(text(part) for part in (*bucket.path, key))
 
 
 def _labels_of(bucket: Bucket) -> Labels:
