@@ -24,7 +24,8 @@ def select_cache(store: Store, dropped: frozenset[int], now_ns: int) -> list[int
     return [
         number
         for number, node in enumerate(store.graph.nodes)
-        if node.store == store.number and (node.kind == "record" or node.state == STALE)
+        if node.store == store.number
+        and (node.kind == "record" or (node.state == STALE and node.id.startswith("record ")))
     ]
 
 

@@ -101,6 +101,7 @@ def read_buildkit(
                 directory,
                 history=HISTORY if first and HISTORY in names else "",
                 index=INDEX if first and INDEX in names else "",
+                alone=len(directories) == 1,
             )
         )
     store.driver = detail.workers[0].snapshotter if detail.workers else None
@@ -111,7 +112,7 @@ def read_buildkit(
     return store
 
 
-def _load_worker(store: Store, directory: str, *, history: str, index: str) -> Worker:
+def _load_worker(store: Store, directory: str, *, history: str, index: str, alone: bool) -> Worker:
     found = BUILDKIT_WORKER.fullmatch(directory)
     snapshotter = found.group(1) if found else ""
     meta = _load_meta(store, directory, snapshotter) if directory.startswith("runc-") else None
@@ -123,6 +124,7 @@ def _load_worker(store: Store, directory: str, *, history: str, index: str) -> W
         namespace=NAMESPACE,
         snapshotter=snapshotter,
         meta=meta,
+        alone=alone,
     )
     worker = Worker(directory, snapshotter, cache, meta)
     _doubt_old(store, worker)

@@ -237,6 +237,7 @@ class Cache:
         place: number of the place in which the paths lie.
         metadata: path of metadata_v2.db.
         history: builds by ref; empty without a history database.
+        orphans: builds that a start of BuildKit deletes, as nothing is kept of them.
         history_database: its path, empty where there is none.
         namespace: of the worker's leases.
         history_namespace: of the history's leases.
@@ -260,6 +261,7 @@ class Cache:
     meta: MetadataStore | None
     records: dict[str, CacheRecord] = field(default_factory=dict)
     history: dict[str, HistoryRecord] = field(default_factory=dict)
+    orphans: dict[str, HistoryRecord] = field(default_factory=dict)
     history_database: str = ""
     doubt: str = ""
     history_doubt: str = ""
@@ -287,5 +289,5 @@ class Cache:
             return True
         # History of version 1 has its leases in the worker's own namespace (3.6).
         return namespace in (self.history_namespace, self.namespace) and (
-            ident.startswith("ref_") and ident[4:] in self.history
+            ident.startswith("ref_") and (ident[4:] in self.history or ident[4:] in self.orphans)
         )

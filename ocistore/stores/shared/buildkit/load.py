@@ -28,6 +28,7 @@ def load_cache(
     snapshotter: str,
     meta: MetadataStore | None,
     presence: Presence | None = None,
+    alone: bool = True,
 ) -> Cache:
     """Reads a worker's records and the history beside them; damage becomes findings and `store.doubts`.
 
@@ -44,6 +45,7 @@ def load_cache(
         snapshotter: as leases name it (`overlayfs`, ...; `default` in Docker's graph mode).
         meta: where leases, content and snapshots are; None if that isn't at hand.
         presence: what is there of the records' data; None: as `meta` says.
+        alone: whether all leases of the history are in `meta`; not where several workers share it.
     """
     cache = Cache(
         place,
@@ -58,6 +60,8 @@ def load_cache(
     _read_records(store, cache)
     if history:
         _read_builds(store, cache)
+        if alone:
+            _set_orphans_aside(cache)
     if cache_index:
         read_bolt(store, cache_index, place, code="index-unreadable-db")
     if cache.doubt:
@@ -115,6 +119,20 @@ def _read_builds(store: Store, cache: Cache) -> None:
         cache.history_doubt = f"a build of {where} can't be decoded"
     if database.damage:
         cache.history_doubt = f"{where} is damaged, and builds may be missing"
+
+
+def _set_orphans_aside(cache: Cache) -> None:
+    """Builds without a lease, or whose lease holds nothing: a start of BuildKit deletes them (3.6)."""
+    meta = cache.meta
+    if meta is None or meta.metadata is None or meta.doubt or cache.history_doubt:
+        return
+    namespaces = [
+        found for name in (cache.history_namespace, cache.namespace) if (found := meta.metadata.namespaces.get(name))
+    ]
+    for ref in list(cache.history):
+        leases = [lease for space in namespaces if (lease := space.leases.get(f"ref_{ref}")) is not None]
+        if not any(lease.content or lease.snapshots or lease.ingests or lease.images for lease in leases):
+            cache.orphans[ref] = cache.history.pop(ref)
 
 
 def _is_missing(store: Store, place: int, path: str) -> bool:

@@ -148,6 +148,12 @@ def _add_builds(store: Store, cache: Cache, lease: Callable[[str, str], int | No
             held = lease(namespace, f"ref_{ref}")
             if held is not None:
                 graph.hold(number, held, "is the lease of")
+    for ref, build in cache.orphans.items():
+        number = graph.add("debris", f"history {ref}", store.number)
+        node = graph.nodes[number]
+        node.state, node.created = STALE, _time(build.completed_ns or build.created_ns)
+        node.note = "a build of which nothing is kept; a start of BuildKit deletes its record"
+        graph.root(number, "is a build's history")
 
 
 def _build_note(build: HistoryRecord) -> str:
@@ -164,7 +170,7 @@ def _tell_leaked(store: Store, cache: Cache, lease: Callable[[str, str], int | N
     if cache.history_database and not cache.history_doubt:
         for ident in _namespace_leases(cache, cache.history_namespace):
             found = _BUILD_LEASE.fullmatch(ident)
-            if found and found.group(1) not in cache.history:
+            if found and not cache.owns_lease(cache.history_namespace, ident):
                 _say_leaked(store, cache, cache.history_namespace, ident, lease)
 
 
