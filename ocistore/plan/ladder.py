@@ -66,7 +66,7 @@ def ladder(store: Store, sizes: Sizes, now_ns: int) -> list[Rung]:
     gone: set[int] = set()
     dropped: frozenset[int] = frozenset()
     steps: list[tuple[str, list[str], str | None, int]] = []
-    start = _start(store)
+    start = _start(store, now_ns)
     if start:
         paths, numbers = start
         gone |= numbers
@@ -114,13 +114,18 @@ def cost(store: Store, sizes: Sizes, scope: str, now_ns: int) -> tuple[Bytes | N
     return freed.total, sum(1 for removal in outcome.removals if removal.kind == "image")
 
 
-def _start(store: Store) -> tuple[list[str], set[int]] | None:
+def _start(store: Store, now_ns: int) -> tuple[list[str], set[int]] | None:
     """What an engine removes by merely starting: paths and nodes."""
     numbers: set[int] = set(getattr(store.detail, "start", ()))
-    if not numbers:
-        return None
     owned = owned_paths(store)
-    return [path for number in sorted(numbers) for path in owned.get(number, ())], numbers
+    paths = [path for number in sorted(numbers) for path in owned.get(number, ())]
+    if store.kind == "docker":
+        from ocistore.plan.docker.session import start_removals
+
+        for removal in start_removals(store, now_ns):
+            paths += removal.paths
+            numbers.update(() if removal.node is None else (removal.node,))
+    return (paths, numbers) if numbers else None
 
 
 def _does_exactly(session: Session, command: str, paths: list[str]) -> bool:

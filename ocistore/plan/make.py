@@ -252,6 +252,7 @@ def plan_remove(store: Store, things: Sequence[int], *, now_ns: int, grace_ns: i
         text = "the engine's own" if node.kind == "own" else "of a read-only store"
         _block(plan, store, f"{node.key} is {text}, and never planned", node.key)
         return plan
+    things = [*_names_of(store, things), *things]
     outcome = take(store, things, unreferenced=False, now_ns=now_ns, grace_ns=0, native=native_of(store), named=True)
     held = [f for f in outcome.findings if f.code == "still-held" and _is_thing(store, things, f)]
     if held:
@@ -260,6 +261,14 @@ def plan_remove(store: Store, things: Sequence[int], *, now_ns: int, grace_ns: i
         return plan
     _fill(plan, store, outcome.removals, progress)
     return plan
+
+
+def _names_of(store: Store, things: Sequence[int]) -> list[int]:
+    """The names that hold images which are to go: who names an image to be removed means its names, too."""
+    nodes = store.graph.nodes
+    images = [number for number in things if nodes[number].kind == "image"]
+    found = {holder: None for image in images for holder, _ in store.graph.holders(image)}
+    return [number for number in found if nodes[number].kind == "ref" and number not in things]
 
 
 def _is_thing(store: Store, things: Sequence[int], finding: Finding) -> bool:

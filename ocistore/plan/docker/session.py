@@ -15,7 +15,7 @@ from .state import DockerState
 from .versions import rules_of
 
 if TYPE_CHECKING:
-    from ocistore.plan.plan import Outcome
+    from ocistore.plan.plan import Outcome, Removal
     from ocistore.stores.store import Store
 
 
@@ -25,6 +25,15 @@ def open_state(store: Store, now_ns: int) -> DockerState:
     state.images = open_images(state)
     state.start()
     return state
+
+
+def start_removals(store: Store, now_ns: int) -> list[Removal]:
+    """What a start of the daemon removes by what its records say; leftovers are the reader's `start` (2.6, 3.4)."""
+    state = DockerState(store, now_ns)
+    state.images = open_images(state)
+    state.tells_start = True
+    state.start()
+    return state.outcome.removals
 
 
 def open_session(store: Store, now_ns: int) -> DockerSession:

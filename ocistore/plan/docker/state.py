@@ -35,6 +35,7 @@ class DockerState:
         rules: of the command that runs.
         containers: those that the daemon loads, by id.
         volumes: by name.
+        tells_start: what a start removes is asked for, and recorded.
         builds_gone: refs of builds that were removed.
         images: the image store in use; set by whoever makes the state.
     """
@@ -49,6 +50,7 @@ class DockerState:
         self._silent = 0
         self._cache: CacheState | None = None
         self.builds_gone: set[str] = set()
+        self.tells_start = False
         self._noted: set[Finding] = set()
         self.containers: dict[str, ContainerRecord] = {c.id: c for c in self.records.containers.values() if c.loaded}
         self.hidden = [c for c in self.records.containers.values() if not c.loaded]
@@ -86,11 +88,12 @@ class DockerState:
     @contextmanager
     def silently(self) -> Iterator[None]:
         """What is removed meanwhile is the daemon's own doing, no command's."""
-        self._silent += 1
+        added = 0 if self.tells_start else 1
+        self._silent += added
         try:
             yield
         finally:
-            self._silent -= 1
+            self._silent -= added
 
     def record(self, kind: str, ident: str, paths: tuple[str, ...], why: str, node: int | None = None) -> None:
         """Adds a removal to the present command's outcome."""
@@ -181,4 +184,9 @@ class DockerState:
                 " doesn't see while it uses another image store"
             )
             self.note("native-deletes-referenced", text, node=f"volume:{volume.name}")
-        self.record("volume", volume.name, (f"{VOLUMES}/{volume.name}",), why)
+        paths: tuple[str, ...] = (f"{VOLUMES}/{volume.name}",)
+        if volume.data and not volume.data.startswith(f"{VOLUMES}/{volume.name}/"):
+            text = f"the data of volume {volume.name} is a link to {volume.data}, which the daemon removes with it"
+            self.note("native-deletes-referenced", text, node=f"volume:{volume.name}")
+            paths = (*paths, volume.data)
+        self.record("volume", volume.name, paths, why)

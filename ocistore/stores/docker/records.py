@@ -149,6 +149,7 @@ class VolumeRecord:
         recorded: whether metadata.db has an entry.
         has_data: whether there is a `_data`, or options.
         leads_out: `_data` is a link that leads out of volumes/.
+        data: path that `_data` leads to inside volumes/, empty where it is a directory.
         device: what is mounted on it when it is used, empty for a plain directory.
     """
 
@@ -157,6 +158,7 @@ class VolumeRecord:
     options: Mapping[str, str] = field(default_factory=dict)
     recorded: bool = False
     leads_out: bool = False
+    data: str = ""
     device: str = ""
 
     @property

@@ -37,22 +37,27 @@ def read_volumes(store: Store, records: DockerRecords) -> None:
             continue
         volume = records.volumes[entry.name] = VolumeRecord(entry.name)
         if inside.get(VOLUME_DATA) == "link":
-            volume.leads_out = _leads_out(store, entry.name)
+            volume.data = _linked_data(store, entry.name)
+            volume.leads_out = not volume.data
         if VOLUME_OPTIONS in inside:
             volume.device = _device(store, entry.name)
     _read_entries(store, records)
 
 
-def _leads_out(store: Store, name: str) -> bool:
-    """Whether `_data`, a link, leads out of volumes/; then the daemon refuses to remove the volume (5.5)."""
+def _linked_data(store: Store, name: str) -> str:
+    """Where a volume's `_data`, a link, leads inside volumes/; empty if out of it.
+
+    The daemon then refuses to remove the volume (5.5).
+    """
     try:
         target = store.tree.readlink(f"{VOLUMES}/{name}/{VOLUME_DATA}")
     except UnreadableFile:
-        return True
+        return ""
     # An absolute one is as the engine's host had it; where that was is not known here.
     if target.startswith("/"):
-        return True
-    return not posixpath.normpath(f"{VOLUMES}/{name}/{target}").startswith(f"{VOLUMES}/")
+        return ""
+    path = posixpath.normpath(f"{VOLUMES}/{name}/{target}")
+    return path if path.startswith(f"{VOLUMES}/") else ""
 
 
 def _device(store: Store, name: str) -> str:
