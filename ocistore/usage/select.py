@@ -40,12 +40,15 @@ _RANK = {kind: rank for rank, kind in enumerate(KINDS)}
 STATES = frozenset(
     # images
     "named dangling intermediate unreadable list list-member build-step stage builder pack-builder builder-generation"
-    " read-only duplicate"
+    " read-only duplicate pinned pack-ephemeral"
     # containers and pods
     " running stopped created exited paused removing stopping degraded errored external podman buildah cri-o"
-    " image-volume podman-lost unknown-tool"
+    " image-volume podman-lost unknown-tool pins-image buildx-builder not-loaded dead restarting"
     # volumes, layers
-    " used unused anonymous named-volume mapped"
+    " used unused anonymous named-volume mapped buildx-state builder-gone pack-cache options"
+    # build records, leases, snapshots
+    " regular internal frontend source.local source.git.checkout exec.cachemount mutable immutable retained lazy pair"
+    " merge diff stale completed unfinished pinned expired view active committed"
     # blobs of layouts, debris
     " manifest index config layer attestation referrer temporary incomplete-layer".split()
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from ocistore.stores.store import Options, Place, Store
 
 from .active import choose_active, find_graph_drivers, find_snapshotters
+from .builders import tell_builders_apart
 from .claim import claim_half
 from .containers import read_containers
 from .layout import MANAGED_CONTAINERD
@@ -72,6 +73,7 @@ def read_docker(
     for half in records.halves():
         claim_half(store, records, half)
     claim_common(store, records)
+    tell_builders_apart(store, records)
     _say_doubts(store, records)
     return store
 
