@@ -45,7 +45,9 @@ def _images(store: Store, records: DockerRecords) -> None:
             for image, _ in graph.held_by(number):
                 refs.setdefault(image, []).append(node.id)
     builders = _images_of_builders(store, records)
-    pulled = _pulled_from_buildx(store, records.graph) if records.graph is not None else set()
+    pulled: set[str] = set()
+    if records.graph is not None:
+        pulled = _pulled_from_buildx(store, records.graph) | _on_the_base_of_buildx(store, records.graph)
     for number, node in enumerate(graph.nodes):
         if node.kind != "image" or node.store != store.number:
             continue
@@ -97,6 +99,32 @@ def _pulled_from_buildx(store: Store, half: GraphHalf) -> set[str]:
             continue
         if any(isinstance(source, dict) and _is_buildx_source(source) for source in _items(sources)):
             found.add(image.id)
+    return found
+
+
+def _on_the_base_of_buildx(store: Store, half: GraphHalf) -> set[str]:
+    """Nameless images without children that stand on the lowest layer of buildx's builder image, as no other name does.
+
+    A pull of a newer builder takes the name off the older one, and an import leaves no record of where it came from.
+    """
+    names: dict[str, list[str]] = {}
+    for name, ident in (half.names or {}).items():
+        names.setdefault(ident, []).append(name)
+    bases: set[str] = set()
+    others: set[str] = set()
+    for image in half.images.values():
+        base = image.diff_ids[:1]
+        if any(_is_buildx_name(name) for name in names.get(image.id, ())):
+            bases.update(base)
+        elif image.id in names:
+            others.update(base)
+    found = set()
+    for image in half.images.values():
+        if image.id not in names and image.id not in half.children and bases.difference(others) & {*image.diff_ids[:1]}:
+            found.add(image.id)
+            number = half.node_of("image", image.id)
+            if number is not None:
+                store.graph.nodes[number].note = "stands on the base of buildx's builder image, as no other name does"
     return found
 
 
