@@ -23,6 +23,10 @@ def verify(store: Store, progress: Callable[[int, int], None] | None = None) -> 
         from ocistore.check.verify_storage import verify_storage
 
         return verify_storage(store, progress)
+    if store.kind == "docker":
+        from ocistore.check.verify_docker import verify_docker
+
+        return verify_docker(store, progress)
     if store.kind != "oci-layout":
         from ocistore.check.verify_content import verify_content
 

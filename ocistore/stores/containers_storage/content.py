@@ -5,16 +5,14 @@ Source: containers-storage 1.12 (tar-split), 1.11 (where a mapped layer's conten
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
-import posixpath
 import stat
 import tarfile
 from typing import TYPE_CHECKING, NamedTuple
 
 from ocistore.errors import CorruptFile, OcistoreError, UnreadableFile
-from ocistore.formats import tarsplit
+from ocistore.stores.shared.layer_tar import SplitTar, clean
 
 from .homes import read_lowers
 from .storage import GRAPHROOT
@@ -29,7 +27,6 @@ if TYPE_CHECKING:
 _WHITEOUT, _OPAQUE = ".wh.", ".wh..wh..opq"
 _OPAQUE_ATTRIBUTES = ("trusted.overlay.opaque", "user.overlay.opaque")
 _DIFF_LEVELS = 16
-_HASHED = ("sha256", "sha384", "sha512")
 
 
 class Info(NamedTuple):
@@ -43,13 +40,8 @@ class Info(NamedTuple):
     mtime: int
 
 
-class LayerTar:
-    """The tar of one layer, streamed from its tar-split and its files.
-
-    Attributes:
-        length: bytes streamed so far.
-        algorithm: of the digest.
-    """
+class LayerTar(SplitTar):
+    """The tar of one layer, streamed from its tar-split and its files."""
 
     def __init__(self, storage: Storage, ident: str, algorithm: str = "sha256") -> None:
         """Finds the layer's files.
@@ -58,54 +50,8 @@ class LayerTar:
             OcistoreError: no tar-split, no directory, or a digest that can't be computed.
         """
         name = f"{storage.driver}-layers/{ident}.tar-split.gz"
-        if algorithm not in _HASHED:
-            raise CorruptFile(f"digests of {algorithm} can't be computed here", name)
-        self._file = storage.spelled(GRAPHROOT, name)
-        self._data = storage.places[GRAPHROOT].tree.read(name)
-        self._directories = content_directories(storage, ident)
-        self._hash = hashlib.new(algorithm)
-        self.algorithm = algorithm
-        self.length = 0
-
-    def chunks(self) -> Iterator[bytes]:
-        """The bytes of the tar.
-
-        Raises:
-            OcistoreError: a file is missing, unreadable or of another size than the tar had.
-        """
-        try:
-            for part in tarsplit.parts(self._data):
-                pieces = self._content(part) if part.name else iter((part.raw,))
-                for piece in pieces:
-                    self.length += len(piece)
-                    self._hash.update(piece)
-                    yield piece
-        except CorruptFile as err:
-            raise err.within(err.file or self._file) from None
-
-    def _content(self, part: tarsplit.Part) -> Iterator[bytes]:
-        missing: UnreadableFile | None = None
-        path = clean(part.name)
-        for tree, directory in self._directories:
-            left = part.size
-            try:
-                for piece in tree.chunks(f"{directory}/{path}"):
-                    left -= len(piece)
-                    yield piece
-            except UnreadableFile as err:
-                if left != part.size:
-                    raise
-                missing = missing or err
-                continue
-            if left:
-                raise CorruptFile(f"is {part.size - left} bytes long, the tar had {part.size}", f"{directory}/{path}")
-            return
-        raise missing or CorruptFile("is nowhere", path)
-
-    @property
-    def digest(self) -> str:
-        """The digest of what was streamed."""
-        return f"{self.algorithm}:{self._hash.hexdigest()}"
+        data = storage.places[GRAPHROOT].tree.read(name)
+        super().__init__(data, storage.spelled(GRAPHROOT, name), content_directories(storage, ident), algorithm)
 
 
 def content_directories(storage: Storage, ident: str) -> list[tuple[DirectoryTree, str]]:
@@ -137,18 +83,6 @@ def content_directories(storage: Storage, ident: str) -> list[tuple[DirectoryTre
             if there is not None:
                 found.append((storage.places[there[0]].tree, f"{there[1]}/diff"))
     return found
-
-
-def clean(name: str) -> str:
-    """A name of a tar as a path below the layer's directory.
-
-    Raises:
-        CorruptFile: it leads out of it.
-    """
-    path = posixpath.normpath("/" + name).lstrip("/")
-    if path.split("/")[0] == "..":
-        raise CorruptFile("a name in the tar leads out of the layer", place=name[:80])
-    return path
 
 
 class Headers(NamedTuple):
