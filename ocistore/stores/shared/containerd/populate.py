@@ -108,6 +108,7 @@ class _Builder:
         self.namespaces = meta.metadata.namespaces if meta.metadata is not None else {}
         self.references = References(meta.metadata, SAFE) if meta.metadata is not None else None
         self._held: set[tuple[int, int]] = set()
+        self.orphans: dict[str, int] = {}
 
     def run(self) -> Placed:
         self.own()
@@ -175,7 +176,7 @@ class _Builder:
                 # Without records a file is what its name says, and its fate is unknown.
                 self.claim(path, self.add("blob", digest))
             else:
-                number = self.debris(path, "orphan-blob", "a blob that no record names")
+                number = self.orphans[digest] = self.debris(path, "orphan-blob", "a blob that no record names")
                 self.say(
                     "orphan-blob", "no record names it; the collector takes it with the next removal", path, number
                 )
@@ -263,6 +264,9 @@ class _Builder:
                 named.add(record.backend)
                 if record.backend in directories:
                     self.claim(directories[record.backend], number)
+                if record.expected in self.orphans:
+                    # The cleaning spares what a download expects, even without a record (4.3).
+                    self.hold(number, self.orphans[record.expected], "is expected by")
         for ingest in self.meta.content.ingests:
             if ingest.ref in named:
                 continue
