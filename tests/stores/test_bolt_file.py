@@ -1,0 +1,176 @@
+"""Bolt files of a store: damage, torn and live files (docker-buildkit-containerd 1.8, 1.9)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ocistore.check.structure import check_structure
+from ocistore.disk.tree import DirectoryTree
+from ocistore.findings import Findings
+from ocistore.graph.graph import Graph
+from ocistore.stores.shared import bolt_file
+from ocistore.stores.shared.bolt_file import read_bolt
+from ocistore.stores.store import Place, Store
+from tests.make.bolt import FREELIST, HEADER, BoltMaker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    """A store over a directory, with nothing read."""
+    made = Store("containerd", ".", None, Graph(), Findings(), places=[Place(DirectoryTree(str(tmp_path)))])
+    yield made
+    made.close()
+
+
+def write(path: Path, value: bytes, txid: int) -> None:
+    """A file with one key."""
+    path.write_bytes(BoltMaker(512).write({b"k": value}, txid))
+
+
+def codes(store: Store) -> list[str]:
+    """Codes of the findings."""
+    return [finding.code for finding in store.findings]
+
+
+def test_a_sound_file_says_nothing(store: Store, tmp_path: Path) -> None:
+    """And is watched."""
+    write(tmp_path / "a.db", b"v", 8)
+
+    database = read_bolt(store, "a.db")
+
+    assert database is not None
+    assert b"v" == database.root.get(b"k")
+    assert [] == codes(store)
+    assert not store.notice_changes()
+
+
+def test_no_file_is_none(store: Store) -> None:
+    """Whether it must be there is the caller's to say."""
+    assert read_bolt(store, "a.db") is None
+    assert [] == codes(store)
+
+
+def test_damage_is_told_with_its_place(store: Store, tmp_path: Path) -> None:
+    """Under the code that the caller gives; what is readable is given."""
+    maker = BoltMaker(512, fanout=2)
+    data = bytearray(maker.write({b"%d" % n: b"v" for n in range(4)}))
+    data[3 * 512] = 99
+    (tmp_path / "a.db").write_bytes(data)
+
+    database = read_bolt(store, "a.db", code="index-unreadable-db")
+
+    assert database is not None
+    assert {b"2": b"v", b"3": b"v"} == dict(database.root.items())
+    [finding] = store.findings
+    assert ("index-unreadable-db", "a.db", "root bucket: page 3 bears the number 99") == (
+        finding.code,
+        finding.path,
+        finding.text,
+    )
+
+
+def test_a_torn_commit_is_a_note(store: Store, tmp_path: Path) -> None:
+    """The commit before it is whole."""
+    data = bytearray(BoltMaker(512).write({b"k": b"v"}, 8))
+    data[HEADER + 20] ^= 1
+    (tmp_path / "a.db").write_bytes(data)
+
+    assert read_bolt(store, "a.db") is not None
+    assert ["database-torn"] == codes(store)
+
+
+class Writer:
+    """Writes the file anew before the looks that a test names."""
+
+    def __init__(self, path: Path, txids: list[int]) -> None:
+        self.path, self.txids, self.original = path, txids, bolt_file.read_pages
+
+    def __call__(self, tree: DirectoryTree, path: str) -> bytes:
+        """What `read_pages` gives, and a write right after it."""
+        data = self.original(tree, path)
+        if self.txids:
+            txid = self.txids.pop(0)
+            # Longer each time, so that the file looks different however coarse its times are.
+            self.path.write_bytes(BoltMaker(512).write({b"k": b"%d" % txid}, txid) + bytes(512 * txid))
+        return data
+
+
+@pytest.mark.parametrize(
+    ("txids", "value", "told"),
+    [
+        ([9], b"v", []),
+        ([12], b"12", []),
+        ([12, 15, 18], b"15", ["changed-while-read"]),
+    ],
+    ids=["one commit", "several commits, then quiet", "never quiet"],
+)
+def test_a_file_that_is_written_meanwhile(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, txids: list[int], value: bytes, told: list[str]
+) -> None:
+    """One commit leaves what was read alone; after more the file is read again, three times at most (1.9)."""
+    write(tmp_path / "a.db", b"v", 8)
+    monkeypatch.setattr(bolt_file, "read_pages", Writer(tmp_path / "a.db", txids))
+
+    database = read_bolt(store, "a.db")
+
+    assert database is not None
+    assert value == database.root.get(b"k")
+    assert told == codes(store)
+
+
+def test_a_file_longer_than_is_read(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its pages in use are read; where they are too many, it is unreadable."""
+    data = BoltMaker(512).write({b"k": b"v" * 3000}, 8)
+    (tmp_path / "a.db").write_bytes(data + bytes(1 << 20))
+    monkeypatch.setattr(bolt_file, "READ_LIMIT", len(data))
+
+    database = read_bolt(store, "a.db")
+    assert database is not None
+    assert b"v" * 3000 == database.root.get(b"k")
+
+    monkeypatch.setattr(bolt_file, "READ_LIMIT", len(data) - 1)
+    assert read_bolt(store, "a.db") is None
+    assert ["database-unreadable"] == codes(store)
+
+
+def leak(maker: BoltMaker) -> bytes:
+    """A page that neither a tree nor the freelist has."""
+    root = maker.bucket({b"k": b"v"})
+    maker.leaf([])
+    maker.pages[2] = maker.page(2, FREELIST, 0, b"")
+    return maker.file(root)
+
+
+def contradict(maker: BoltMaker) -> bytes:
+    """The root's page is free."""
+    root = maker.bucket({b"k": b"v"})
+    maker.pages[2] = maker.page(2, FREELIST, 1, root.to_bytes(8, "little"))
+    return maker.file(root)
+
+
+def bloat(maker: BoltMaker) -> bytes:
+    """Much more at the end than in use."""
+    return maker.write({b"k": b"v"}) + bytes(5 << 20)
+
+
+@pytest.mark.parametrize(
+    ("make", "told"),
+    [(leak, ["database-leak"]), (contradict, ["database-structure"]), (bloat, ["database-bloat"])],
+)
+def test_the_structure_is_checks_to_tell(
+    store: Store, tmp_path: Path, make: Callable[[BoltMaker], bytes], told: list[str]
+) -> None:
+    """Reading says nothing of it; `check` does."""
+    (tmp_path / "a.db").write_bytes(make(BoltMaker(512)))
+
+    assert read_bolt(store, "a.db") is not None
+    assert [] == codes(store)
+    check_structure(store)
+
+    assert told == codes(store)
