@@ -332,6 +332,55 @@ def test_a_mount_of_nothing_holds_its_layer_no_longer(make: DockerMaker, name: s
     assert fate(store, "debris", f"overlay2/{ident(f'mount {name}')}-init") == "unreferenced"
 
 
+@pytest.mark.parametrize("text", ["", "../../etc", "abc", None])
+def test_a_mount_that_names_no_directory_puts_directories_in_doubt(make: DockerMaker, text: str | None) -> None:
+    """7.1: a mount with bad ids; which directory it has is unknown."""
+    container = make.container("c")
+    file = make.base / "layerdb/mounts" / container / "mount-id"
+    if text is None:
+        file.unlink()
+    else:
+        file.write_text(text)
+
+    store = make.open()
+
+    mount = ident(f"mount {container}")
+    assert fate(store, "debris", f"overlay2/{mount}") == "unknown"
+    assert "images" in store.doubts
+
+
+def test_an_init_directory_that_its_mount_doesnt_name_is_held(make: DockerMaker) -> None:
+    """The mount stands on it, whatever the record says."""
+    container = make.container("c")
+    (make.base / "layerdb/mounts" / container / "init-id").unlink()
+
+    store = make.open()
+
+    path = f"overlay2/{ident(f'mount {container}')}-init"
+    assert holders(store, "debris", path) == {(f"container:{container}", "is the init layer of")}
+    assert fate(store, "debris", path) == "held"
+
+
+def test_an_init_directory_without_a_mount_is_unreferenced(make: DockerMaker) -> None:
+    """6.2, 5."""
+    make.directory("gone-init")
+
+    assert fate(make.open(), "debris", "overlay2/gone-init") == "unreferenced"
+
+
+def test_a_directory_that_only_a_lease_names_is_held(make: DockerMaker) -> None:
+    """BuildKit has lost the snapshot, but its lease is there."""
+    make.directory(build_id("lost"))
+    make.record("other")
+    make.lease(build_id("temp"), [build_id("lost")])
+
+    store = make.open()
+
+    assert holders(store, "debris", f"overlay2/{build_id('lost')}") == {
+        (f"lease:buildkit/{build_id('temp')}", "is leased by")
+    }
+
+
 def test_two_records_of_one_directory_are_held(make: DockerMaker) -> None:
     """2.5: corruption; neither may go."""
     one, two = make.layer("a", cache_id="data"), make.layer("b", cache_id="data")

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from .debris import Debris
 from .drivers import PROJECT_QUOTA, read_lowers
 from .files import list_directory
-from .layout import BUILDKIT_ID, HEX_ID, REMOVING
-from .populate import hold_layer
+from .layout import BUILDKIT_ID, HEX_ID, NAMESPACE, REMOVING
+from .populate import hold_layer, leased
 
 if TYPE_CHECKING:
     from ocistore.stores.store import Store
@@ -196,15 +196,10 @@ class _Claims:
             self.debris.strangers(driver.base, lambda name: name in self.half.directories)
 
     def unrecorded(self) -> None:
-        """Directories of the graph driver that no record names; one that a `lower` names is held (6.2, 3 and 5)."""
+        """Directories of the graph driver that no record names (6.2, 3 and 5)."""
         half = self.half
         lost = sorted(half.directories - self.owners.keys())
-        if not lost:
-            return
-        named: dict[str, list[str]] = {}
-        for ident, lowers in read_lowers(self.store, half, self.owners).items():
-            for lower in lowers:
-                named.setdefault(lower, []).append(ident)
+        wanted = self.wanted() if lost else {}
         for ident in lost:
             path = f"{half.driver.base}/{ident}"
             number = self.debris.add(path, "unrecorded", "no record names it; nothing removes it")
@@ -216,8 +211,27 @@ class _Claims:
                 self.say("unrecorded-directory", "the graph driver has it, no record names it", path, number)
             for each in directory_paths(half, ident):
                 self.store.own(each, number)
-            for upper in named.get(ident, ()):
-                self.graph.hold(self.owners[upper], number, "is mounted below")
+            for holder, word in wanted.get(ident, ()):
+                self.graph.hold(holder, number, word)
+            mount = self.owners.get(ident.removesuffix("-init")) if ident.endswith("-init") else None
+            if mount is not None:
+                self.graph.hold(mount, number, "is the init layer of")
+
+    def wanted(self) -> dict[str, list[tuple[int, str]]]:
+        """Directories that something wants though no record has them: (holder, word) of each.
+
+        The `lower` of a directory that is owned, or a lease whose snapshot BuildKit has lost.
+        """
+        half, placed = self.half, self.records.placed
+        found: dict[str, list[tuple[int, str]]] = {}
+        for ident, lowers in read_lowers(self.store, half, self.owners).items():
+            for lower in lowers:
+                found.setdefault(lower, []).append((self.owners[ident], "is mounted below"))
+        for lease, key in leased(self.records.meta):
+            number = placed.lease(NAMESPACE, lease) if placed is not None else None
+            if number is not None:
+                found.setdefault(half.directory_of(key), []).append((number, "is leased by"))
+        return found
 
     def links(self) -> None:
         """Short links of no directory, and those that the directory's `link` file doesn't name (6.2, 5)."""

@@ -118,6 +118,8 @@ def _read_mounts(store: Store, half: GraphHalf, doubts: list[str]) -> None:
             mount.loaded = False
             mount.mount_id = mount_id if _is_name(mount_id) else ""
             mount.init_id = init_id if _is_name(init_id) else ""
+            if not MOUNT_ID.fullmatch(mount_id) or (init_id and not MOUNT_ID.fullmatch(init_id)):
+                doubts.append(f"{base}/{entry.name} doesn't say which directories are its own")
         half.mounts[entry.name] = mount
 
 
