@@ -9,6 +9,7 @@ from ocistore.stores.shared.buildkit.populate import STALE
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from ocistore.stores.buildkit.reader import BuildKit
     from ocistore.stores.store import Store
 
 
@@ -47,4 +48,10 @@ def native_command(store: Store, node: int) -> str | None:
     Records go children first, so that nothing names one when its turn comes.
     """
     mine = store.graph.nodes[node]
-    return f"buildctl prune --all --filter id=={mine.id}" if mine.kind == "record" else None
+    if mine.kind != "record":
+        return None
+    detail: BuildKit = store.detail
+    for worker in detail.workers:
+        if mine.id in worker.cache.records:
+            return f"buildctl prune --all --filter id=={worker.cache.id_to_prune(mine.id)}"
+    return None

@@ -283,6 +283,10 @@ class Cache:
         """The leases of the worker's namespace that belong to a record that is there (3.3)."""
         return frozenset(ident + suffix for ident in self.records for suffix in ("", VARIANTS, VIEW))
 
+    def id_to_prune(self, ident: str) -> str:
+        """The id by which a prune finds a record when nothing names it any more: of a pair the mutable half's."""
+        return self.loaded.halves(ident)[0]
+
     def owns_lease(self, namespace: str, ident: str) -> bool:
         """Whether a lease is a record's or a build's, so that it is no root of its own."""
         if namespace == self.namespace and ident in self.lease_ids:
