@@ -143,7 +143,10 @@ def native_command(store: Store, node: int) -> str | None:
     if mine.kind == "image" and mine.state in ("dangling", "intermediate"):
         return f"docker rmi --no-prune {mine.id}"
     if mine.kind == "record" and BUILDKIT_ID.fullmatch(mine.id):
-        return f"docker builder prune -a -f --filter id={mine.id}"
+        cache = store.detail.active_cache
+        # When its turn comes nothing names a pair's immutable half, so that the mutable one is listed.
+        ident = cache.id_to_prune(mine.id) if cache is not None else mine.id
+        return f"docker builder prune -a -f --filter id={ident}"
     if mine.kind == "history":
         return f"docker buildx history rm {mine.id}"
     return None
