@@ -23,6 +23,7 @@ from .layout import (
     HISTORY,
     IMAGES,
     LEASES,
+    MOUNT_ID,
     NAMESPACE,
     SNAPSHOTTER,
     Driver,
@@ -54,7 +55,9 @@ def read_half(store: Store, records: DockerRecords, driver: str) -> GraphHalf:
     doubts = read_layers(store, half)
     doubts += read_images(store, half)
     doubts += read_driver(store, half)
-    if half.directories and not half.layers and not half.mounts and not _has_layerdb(store, half):
+    # BuildKit's directories have ids of their own form, and records of their own.
+    layers = [ident for ident in half.directories if MOUNT_ID.fullmatch(ident)]
+    if layers and not half.layers and not half.mounts and not _has_layerdb(store, half):
         text = "there are no layer records, so that nothing is known of the directories of the graph driver"
         store.findings.say("layer-unloadable", text, path=f"{half.base}/layerdb", root=store.root)
         doubts.append(f"{half.base}/layerdb: {text}")
