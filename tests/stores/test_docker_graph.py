@@ -477,6 +477,22 @@ def test_a_container_that_cant_be_read_blocks(make: DockerMaker, text: str) -> N
     assert owned_by(store, f"overlay2/{ident(f'mount {container}')}") != "own:."
 
 
+@pytest.mark.parametrize("text", ["", "{", "[]", None])
+def test_a_hostconfig_that_cant_be_read(make: DockerMaker, text: str | None) -> None:
+    """A missing one is none; a broken one keeps the daemon from loading the container."""
+    container = make.container("web")
+    file = make.root / "containers" / container / "hostconfig.json"
+    if text is None:
+        file.unlink()
+    else:
+        file.write_text(text)
+
+    store = make.open()
+
+    assert (store.graph.find("container", container) is not None) is (text is None)
+    assert ("containers" in store.doubts) is (text is not None)
+
+
 def test_containers_of_two_drivers(tmp_path: Path) -> None:
     """Item 32: both halves are read and held; the one that containers name is in use."""
     old = DockerMaker(tmp_path, "vfs")
@@ -674,13 +690,13 @@ def test_a_graph_driver_without_records_is_unknown(make: DockerMaker) -> None:
 
 def test_directories_without_layer_records_are_unknown(make: DockerMaker) -> None:
     """Likewise where layerdb is gone."""
-    make.directory("data")
+    make.directory(ident("data"))
     for path in ("layerdb/sha256", "layerdb/mounts", "layerdb/tmp"):
         (make.base / path).rmdir()
 
     store = make.open()
 
-    assert fate(store, "debris", "overlay2/data") == "unknown"
+    assert fate(store, "debris", f"overlay2/{ident('data')}") == "unknown"
     assert "images" in store.doubts
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ocistore.disk.tree import Missing
 from ocistore.errors import CorruptFile, UnreadableFile
 from ocistore.formats import strict_json
 from ocistore.formats.gotime import ZERO_TIME_NS, parse_time
@@ -30,36 +31,49 @@ def read_containers(store: Store, records: DockerRecords) -> str:
     for entry in entries:
         if entry.type != "dir":
             continue
-        path = f"{CONTAINERS}/{entry.name}/{CONTAINER_RECORD}"
-        try:
-            container = decode_container(store.tree.read(path, _LIMIT))
-            if container.id != entry.name:
-                raise CorruptFile(f"its record is that of container {container.id[:64]!r}")
-        except UnreadableFile as err:
-            why = err.sentence
-        except CorruptFile as err:
-            why = f"{err.place}: {err.sentence}" if err.place else err.sentence
-        else:
-            container.auto_remove = _auto_remove(store, entry.name)
-            records.containers[container.id] = container
-            continue
-        if not HEX_ID.fullmatch(entry.name):
-            # No container's directory, whatever it is.
+        home = f"{CONTAINERS}/{entry.name}"
+        path, why = _read_one(store, records, entry.name)
+        if not why or not HEX_ID.fullmatch(entry.name):
+            # Another name is no container's directory, whatever it is.
             continue
         records.broken_containers[entry.name] = why
         text = f"a container whose record can't be read ({why}), so that what it holds is unknown"
-        store.findings.say("container-unreadable", text, path=path, root=store.root)
-        doubt = doubt or f"{path}: {text}"
+        store.findings.say("container-unreadable", text, path=f"{home}/{path}", root=store.root)
+        doubt = doubt or f"{home}/{path}: {text}"
     return doubt
 
 
-def _auto_remove(store: Store, ident: str) -> bool:
-    """Whether the container was made with `--rm`; without a readable host record the daemon takes it that it wasn't."""
+def _read_one(store: Store, records: DockerRecords, name: str) -> tuple[str, str]:
+    """Reads a container; (file, reason) where a daemon doesn't load it, the reason empty where it does.
+
+    A missing hostconfig.json is none to the daemon, one that can't be decoded keeps it from loading the container
+    (moby `daemon/container/container.go FromDisk`).
+    """
+    path = CONTAINER_RECORD
     try:
-        value = strict_json.parse(store.tree.read(f"{CONTAINERS}/{ident}/{HOST_RECORD}", _LIMIT), duplicates=[])
-    except (UnreadableFile, CorruptFile):
+        container = decode_container(store.tree.read(f"{CONTAINERS}/{name}/{path}", _LIMIT))
+        if container.id != name:
+            raise CorruptFile(f"its record is that of container {container.id[:64]!r}")
+        path = HOST_RECORD
+        container.auto_remove = _auto_remove(store, name)
+    except UnreadableFile as err:
+        return path, err.sentence
+    except CorruptFile as err:
+        return path, f"{err.place}: {err.sentence}" if err.place else err.sentence
+    records.containers[container.id] = container
+    return path, ""
+
+
+def _auto_remove(store: Store, ident: str) -> bool:
+    """Whether the container was made with `--rm`."""
+    try:
+        data = store.tree.read(f"{CONTAINERS}/{ident}/{HOST_RECORD}", _LIMIT)
+    except Missing:
         return False
-    return isinstance(value, dict) and value.get("AutoRemove") is True
+    value = strict_json.parse(data, duplicates=[])
+    if not isinstance(value, dict):
+        raise CorruptFile("is no JSON object")
+    return value.get("AutoRemove") is True
 
 
 def decode_container(data: bytes) -> ContainerRecord:

@@ -41,11 +41,15 @@ if TYPE_CHECKING:
 
 def read_graph_halves(store: Store, records: DockerRecords, drivers: list[str], options: Options) -> None:
     """Reads the image stores of all graph drivers that have one; that in use, or else the first, is the shown one."""
+    before = dict(store.doubts)
     ordered = sorted(drivers, key=lambda driver: driver != records.active)
     records.graph, *records.inactive = [read_half(store, records, driver) for driver in ordered]
     read_build_state(store, records, options)
     for half in records.halves():
         place_snapshots(store, records, half)
+    if records.active not in drivers:
+        # No command reaches what isn't in use, so that doubt about it blocks none.
+        store.doubts = before
 
 
 def read_half(store: Store, records: DockerRecords, driver: str) -> GraphHalf:

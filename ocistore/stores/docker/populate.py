@@ -254,9 +254,9 @@ def populate_volumes(store: Store, records: DockerRecords) -> None:
         number = store.graph.add("volume", volume.name, store.number)
         node = store.graph.nodes[number]
         node.labels = volume.labels
-        node.traits = ("anonymous",) if volume.anonymous else ()
+        node.state = "anonymous" if volume.anonymous else ""
         if volume.options:
-            node.traits = (*node.traits, "options")
+            node.traits = ("options",)
         if volume.device:
             node.note = f"{volume.device} is mounted on it when it is used; that content is not seen"
         if volume.leads_out:

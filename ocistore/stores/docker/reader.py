@@ -91,7 +91,7 @@ def _say_doubts(store: Store, records: DockerRecords) -> None:
             store.doubts.setdefault(area, records.container_doubt)
     if records.volume_doubt:
         store.doubts.setdefault("volumes", records.volume_doubt)
-    if records.graph is not None and records.graph.doubt:
+    if records.graph is not None and records.graph.active and records.graph.doubt:
         store.doubts.setdefault("images", records.graph.doubt)
     for area, why in store.doubts.items():
         store.findings.say("plans-blocked-for", f"plans of {area} are blocked: {why}", root=store.root)
