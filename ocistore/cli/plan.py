@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 SCOPES = ("unreferenced", "dangling", "intermediate", "cache", "containers", "unused", "volumes", "all")
 DEFAULT_GRACE = "24h"
+_POLICY_LIMIT = 16 * 1024 * 1024
 
 
 @click.command(
@@ -24,6 +25,8 @@ DEFAULT_GRACE = "24h"
         "ocistore plan /var/lib/containers/storage --prune dangling,intermediate",
         "ocistore plan /var/lib/containers/storage --remove localhost/web:old",
         "ocistore plan /var/lib/containers/storage --as 'podman system prune -a --filter until=24h'",
+        "ocistore plan /var/lib/docker --as 'docker image prune -a && docker builder prune'",
+        "ocistore plan /var/lib/docker --gc-policy /etc/docker/daemon.json --as-version 28.5",
     ),
 )
 @store_argument
@@ -42,7 +45,16 @@ DEFAULT_GRACE = "24h"
     metavar="COMMAND",
     help="Plan exactly what this native command line would take; several are joined by ' && '.",
 )
-@click.option("--as-version", metavar="VERSION", help="Version of the tool in COMMAND, where not the newest.")
+@click.option(
+    "--gc-policy",
+    "policy",
+    type=click.Path(exists=True, dir_okay=False),
+    metavar="FILE",
+    help="Plan what the engine's own collection of its build cache takes by this daemon.json or buildkitd.toml.",
+)
+@click.option(
+    "--as-version", metavar="VERSION", help="Version of the tool in COMMAND, or of the engine, where not the newest."
+)
 @click.option(
     "--grace",
     default=DEFAULT_GRACE,
@@ -58,6 +70,7 @@ def command(
     prune: str | None,
     remove: tuple[str, ...],
     native: str | None,
+    policy: str | None,
     as_version: str | None,
     grace: str,
     now_ns: int,
@@ -72,27 +85,29 @@ def command(
     from ocistore.cli.report import findings_of, status_of, tell
     from ocistore.usage.select import parse_age
 
-    if sum((bool(prune), bool(remove), native is not None)) > 1:
-        raise UsageError("--prune, --remove and --as are three kinds of plan; give one of them")
-    if as_version is not None and native is None:
-        raise UsageError("--as-version belongs to --as")
+    if sum((bool(prune), bool(remove), native is not None, policy is not None)) > 1:
+        raise UsageError("--prune, --remove, --as and --gc-policy are four kinds of plan; give one of them")
+    if as_version is not None and native is None and policy is None:
+        raise UsageError("--as-version belongs to --as and --gc-policy")
     scopes = _scopes(prune)
     grace_ns = parse_age(grace, "--grace")
     store = where.open_one(now_ns)
-    plan = _plan(store, scopes, remove, native, as_version, grace_ns, now_ns)
+    plan = _plan(store, scopes, remove, native, policy, as_version, grace_ns, now_ns)
     findings = list(dict.fromkeys([*findings_of([store]), *plan.findings]))
     if as_json:
         print_json(envelope("plan", findings, **_json(plan)))
     else:
         from ocistore.cli.plan_text import print_plan
 
-        print_plan(store, plan, _asked(scopes, remove, native), verbose)
+        print_plan(store, plan, _asked(scopes, remove, native, policy), verbose)
         tell(findings, verbose, always=plan.findings)
     return max(status_of(findings), int(plan.blocked))
 
 
-def _asked(scopes: list[str], remove: tuple[str, ...], native: str | None) -> str:
+def _asked(scopes: list[str], remove: tuple[str, ...], native: str | None, policy: str | None) -> str:
     """What was asked for, as it was typed."""
+    if policy is not None:
+        return f"--gc-policy {policy}"
     if native is not None:
         return f"`{native}`"
     return " ".join(f"--remove {thing}" for thing in remove) if remove else f"--prune {','.join(scopes)}"
@@ -111,14 +126,17 @@ def _plan(
     scopes: list[str],
     remove: tuple[str, ...],
     native: str | None,
+    policy: str | None,
     as_version: str | None,
     grace_ns: int,
     now_ns: int,
 ) -> Plan:
     from ocistore.cli.progress import progress
-    from ocistore.plan.make import plan_command, plan_remove, plan_scopes
+    from ocistore.plan.make import plan_command, plan_gc, plan_remove, plan_scopes
 
     with progress("sizes", "directories") as more:
+        if policy is not None:
+            return plan_gc(store, _text_of(policy), now_ns=now_ns, version=as_version, progress=more)
         if native is not None:
             return plan_command(store, native, now_ns=now_ns, version=as_version, progress=more)
         if remove:
@@ -127,6 +145,19 @@ def _plan(
             things = [number for text in remove for number in find_things(store, text)]
             return plan_remove(store, list(dict.fromkeys(things)), now_ns=now_ns, grace_ns=grace_ns, progress=more)
         return plan_scopes(store, scopes, now_ns=now_ns, grace_ns=grace_ns, progress=more)
+
+
+def _text_of(policy: str) -> str:
+    """The text of a configuration file.
+
+    Raises:
+        UsageError: it can't be read as text.
+    """
+    try:
+        with open(policy, encoding="utf-8") as file:
+            return file.read(_POLICY_LIMIT)
+    except (OSError, UnicodeDecodeError) as err:
+        raise UsageError(f"--gc-policy: {err}", policy) from None
 
 
 def _json(plan: Plan) -> JSON:

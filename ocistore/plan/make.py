@@ -169,6 +169,31 @@ def plan_command(
     return plan
 
 
+def plan_gc(store: Store, text: str, *, now_ns: int, version: str | None = None, progress: Progress = None) -> Plan:
+    """What an engine's own collection of its build cache would take by a policy, rule by rule; each rule is a note.
+
+    Args:
+        store: what was read.
+        text: of a daemon.json or a buildkitd.toml.
+        now_ns: the time of the collection.
+        version: of dockerd or buildkitd; None: the newest released rules.
+        progress: told of the walk.
+
+    Raises:
+        UsageError: another kind of store, or a file that isn't such a configuration.
+    """
+    from ocistore.plan.policy import plan_policy
+
+    plan = Plan(None, format_time(now_ns))
+    outcome = plan_policy(store, text, now_ns=now_ns, version=version)
+    plan.findings.extend(outcome.findings)
+    if outcome.blocked:
+        _block(plan, store, outcome.blocked)
+        return plan
+    _fill(plan, store, outcome.removals, progress)
+    return plan
+
+
 def split_commands(command: str) -> list[list[str]]:
     """The words of each command of a line joined by ` && `; a leading sudo is left out.
 

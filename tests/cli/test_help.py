@@ -56,10 +56,13 @@ def test_help_ends_with_0(verb: str) -> None:
 
 
 @pytest.mark.parametrize("line", examples())
-def test_examples_run(line: str, bundled: Callable[[str], Path]) -> None:
+def test_examples_run(line: str, bundled: Callable[[str], Path], tmp_path: Path) -> None:
     """Each example is a command line that gives an answer (on a store that has what it names)."""
     top = bundled("p03")
+    (tmp_path / "daemon.json").write_text('{"builder": {"gc": {"enabled": true}}}')
     changes = {
+        "/etc/docker/daemon.json": str(tmp_path / "daemon.json"),
+        "/var/lib/docker": str(bundled("d01") / "root"),
         "/var/lib/containers/storage": str(top / "root"),
         "~/.local/share/containers/storage": str(top / "root"),
         "/var/lib": str(top),

@@ -51,13 +51,26 @@ def test_df(root: Path) -> None:
     """df: stores with total, fates, kinds and ladder, all bytes three numbers."""
     (store,) = answer(root, "df")["stores"]
 
-    assert set(store) == {"root", "kind", "total", "fates", "kinds", "ladder"}
+    more = {"nested", "duplicates", "together"}
+    assert set(store) == {"root", "kind", "total", "fates", "kinds", "ladder", *more}
+    assert set(store["duplicates"]) == {"contents", "copies", "bytes"}
     assert list(store["fates"]) == ["held", "unreferenced", "own", "unknown"]
     assert {frozenset(kind) for kind in store["kinds"]} == {frozenset(("kind", "count", "bytes", "unreferenced"))}
     assert all(set(rung) == {"step", "frees", "cumulative", "native"} for rung in store["ladder"])
     amounts = [store["total"], *store["fates"].values()]
     amounts += [rung["frees"] for rung in store["ladder"]]
     assert all(set(amount) == BYTES for amount in amounts)
+
+
+def test_df_of_a_data_root(bundled: Callable[[str], Path]) -> None:
+    """df: what images and build records hold both, and what only both free."""
+    (store,) = answer(bundled("d01") / "root", "df")["stores"]
+
+    together = store["together"]
+    assert set(together) == {"images", "cache", "both", "only_both"}
+    parts = [together[name]["allocated"] for name in ("images", "cache", "only_both")]
+    assert together["both"]["allocated"] == sum(parts)
+    assert [6, 31, 127] == [together[name]["inodes"] for name in ("images", "cache", "both")]
 
 
 def test_ls(root: Path) -> None:
