@@ -239,8 +239,28 @@ class ContainerdMaker:
         """A directory below the root."""
         (self.root / path).mkdir(parents=True, exist_ok=True)
 
+    def _relate(self) -> None:
+        """Writes the children beside the parents, in meta.db and in the snapshotters, as containerd does."""
+        for name in [key.decode() for key, value in at(self.meta, "v1").items() if isinstance(value, dict)]:
+            for snapshotter, keys in _buckets(self.records(name).get(b"snapshots")):
+                for key, record in _buckets(keys):
+                    parent = record.get(b"parent", b"")
+                    if isinstance(parent, bytes) and parent in keys:
+                        at(self.records(name, "snapshots", snapshotter.decode(), parent.decode()), "children")[key] = (
+                            b""
+                        )
+        for tree in self.backends.values():
+            snapshots = at(tree, "v1", "snapshots")
+            for key, record in _buckets(snapshots):
+                parent = record.get(b"parent")
+                above = snapshots.get(parent) if isinstance(parent, bytes) else None
+                if isinstance(above, dict):
+                    related = cast("bytes", above[b"id"]) + b"\0" + cast("bytes", record[b"id"])
+                    at(tree, "v1", "parents")[related] = key
+
     def write(self) -> Path:
         """Writes the databases; the root."""
+        self._relate()
         if self.schema is not None:
             at(self.meta, "v1")[b"version"] = varint(self.schema)
         self.directory(f"{CONTENT}/blobs/sha256")
@@ -250,3 +270,8 @@ class ContainerdMaker:
             self.directory(f"{self.home(snapshotter)}/snapshots")
             self.file(f"{self.home(snapshotter)}/metadata.db", BoltMaker().write(tree))
         return self.root
+
+
+def _buckets(tree: bytes | Tree | None) -> list[tuple[bytes, Tree]]:
+    """The buckets in one."""
+    return [(key, value) for key, value in tree.items() if isinstance(value, dict)] if isinstance(tree, dict) else []

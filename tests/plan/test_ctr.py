@@ -275,8 +275,18 @@ def test_prune_references_takes_references_to_layers(
     store = opened(made.write())
 
     assert ({blob_path(child)} if goes else set()) == paths(run(store, "ctr content prune references"))
-    assert [] == run(store, "ctr content prune references --dry").removals
+    assert set() == paths(run(store, "ctr content prune references --dry"))
     assert len(paths(run(store, "ctr content prune references --async"))) == goes
+
+
+def test_a_dry_prune_of_references_collects_all_the_same(
+    made: ContainerdMaker, opened: Callable[[Path], Store]
+) -> None:
+    """The labels stay; the lease that it makes and deletes calls the collector."""
+    loose = made.blob("default", b"loose")
+    store = opened(made.write())
+
+    assert {blob_path(loose)} == paths(run(store, "ctr content prune references --dry"))
 
 
 def test_downloads_of_the_collector(made: ContainerdMaker, opened: Callable[[Path], Store]) -> None:
@@ -305,6 +315,19 @@ def test_expired_images_fall_since_2_0(
     store = opened(made.write())
 
     assert ({"default/old"} if goes else set()) == taken(run(store, "ctr leases rm l", version), "ref")
+
+
+@pytest.mark.parametrize(("version", "goes"), [("1.6.20", True), ("2.1.9", True), ("2.2.0", False)])
+def test_labels_that_begin_with_gc_root_since_2_2(
+    made: ContainerdMaker, opened: Callable[[Path], Store], version: str, goes: bool
+) -> None:
+    """Before, the label is gc.root itself."""
+    made.blob("default", b"kept", ROOTED)
+    loose = made.blob("default", b"loose", {"containerd.io/gc.root/x": "1"})
+    made.lease("default", "l")
+    store = opened(made.write())
+
+    assert ({blob_path(loose)} if goes else set()) == paths(run(store, "ctr leases rm l", version))
 
 
 @pytest.mark.parametrize(("version", "goes"), [("1.7.24", True), ("2.1.9", True), ("2.2.0", False)])

@@ -156,12 +156,10 @@ def prune_references(call: Call) -> None:
 
     An index whose manifests are referred to by plain numbers loses all but the first.
     """
-    if call.given.flag("dry"):
-        return
     state = call.state
-    for digest in list(state.namespace(call.namespace).blobs):
+    for digest in list(state.namespace(call.namespace).blobs) if not call.given.flag("dry") else ():
         state.drop_labels(call.namespace, digest, _refers_to_layer)
-    # It makes a lease and deletes it, which is what calls the collector.
+    # It makes a lease and deletes it, which is what calls the collector; so does `--dry`.
     state.collect()
 
 

@@ -58,6 +58,7 @@ class Rules:
         sandboxes: labels of sandboxes are roots (1.7).
         images: image labels: gc.ref.image, images in leases, gc.expire on images (2.0).
         back: gc.bref labels (2.2).
+        root_prefix: every label that begins with gc.root makes a root (2.2), before that gc.root itself alone.
         conditional: gc.cond labels (2.4).
         expire_images: whether an expired image is no root; False holds what an older version would hold.
     """
@@ -65,6 +66,7 @@ class Rules:
     sandboxes: bool = True
     images: bool = True
     back: bool = True
+    root_prefix: bool = True
     conditional: bool = True
     expire_images: bool = True
 
@@ -79,6 +81,7 @@ def rules_of(version: tuple[int, int]) -> Rules:
         sandboxes=version >= (1, 7),
         images=version >= (2, 0),
         back=version >= (2, 2),
+        root_prefix=version >= (2, 2),
         conditional=version >= (2, 4),
         expire_images=version >= (2, 0),
     )
@@ -111,20 +114,20 @@ def find_roots(metadata: Metadata, now_ns: int, rules: Rules = SAFE) -> Iterator
             if ingest.expire_ns is not None and ingest.expire_ns >= now_ns:
                 yield Reference(Resource("ingest", name, ingest.ref), "is being written")
         for blob in namespace.blobs.values():
-            if _has_root_label(blob.labels):
+            if _has_root_label(blob.labels, rules):
                 yield Reference(Resource("content", name, blob.digest), f"has the label {ROOT}")
         for container in namespace.containers.values():
             yield Reference(Resource("container", name, container.id), "is a container")
         for (snapshotter, key), snapshot in namespace.snapshots.items():
-            if _has_root_label(snapshot.labels):
+            if _has_root_label(snapshot.labels, rules):
                 yield Reference(Resource("snapshot", name, f"{snapshotter}/{key}"), f"has the label {ROOT}")
         if rules.sandboxes:
             for sandbox in namespace.sandboxes.values():
                 yield Reference(Resource("sandbox", name, sandbox.id), "is a sandbox")
 
 
-def _has_root_label(labels: Labels) -> bool:
-    return any(key.startswith(ROOT) for key in labels)
+def _has_root_label(labels: Labels, rules: Rules) -> bool:
+    return ROOT in labels or (rules.root_prefix and any(key.startswith(ROOT) for key in labels))
 
 
 class References:
