@@ -252,8 +252,8 @@ class ContainerdMaker:
         for tree in self.backends.values():
             snapshots = at(tree, "v1", "snapshots")
             for key, record in _buckets(snapshots):
-                parent = record.get(b"parent")
-                above = snapshots.get(parent) if isinstance(parent, bytes) else None
+                above_key = record.get(b"parent")
+                above = snapshots.get(above_key) if isinstance(above_key, bytes) else None
                 if isinstance(above, dict):
                     related = cast("bytes", above[b"id"]) + b"\0" + cast("bytes", record[b"id"])
                     at(tree, "v1", "parents")[related] = key
