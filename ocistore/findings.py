@@ -97,7 +97,6 @@ CODES: dict[str, Code] = {
         "note", "A file that no engine is known to write here; it is counted as unknown and never planned."
     ),
     "search-cut": Code("warning", "The search for stores ended early; there may be more."),
-    "kind-unsupported": Code("warning", "A store of a kind that this release finds but doesn't read."),
     "driver-unsupported": Code("error", "The storage driver's bytes can't be counted from files.", blocks=True),
     "bad-digest": Code("error", "A blob's bytes don't match its name."),
     "unverified": Code("note", "Content that --verify can't check, with the reason."),

@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from ocistore.disk.tree import DirectoryTree
-from ocistore.errors import NotAStore, UnreadableFile, Unsupported, UsageError
+from ocistore.errors import NotAStore, UnreadableFile, UsageError
 from ocistore.findings import Findings
 from ocistore.graph.graph import Graph
 from ocistore.stores.identify import Identity, identify
@@ -21,8 +21,6 @@ _LOOKED_FOR = (
     " of an OCI layout (oci-layout, index.json, blobs/), nor of docker, containerd or BuildKit, and no directory"
     " below it has"
 )
-READABLE = ("containers-storage", "oci-layout", "containerd", "buildkit", "docker")
-"""The kinds that have a reader."""
 
 
 def open_store(path: str, options: Options | None = None, root: str | None = None) -> Store:
@@ -36,7 +34,6 @@ def open_store(path: str, options: Options | None = None, root: str | None = Non
     Raises:
         NotAStore: neither it nor anything below it is a store, or it can't be opened.
         UsageError: there are several below it and `root` picks none.
-        Unsupported: a kind that is found and not read.
     """
     stores = open_stores(path, options, root)
     if len(stores) == 1:
@@ -61,37 +58,24 @@ def open_stores(path: str, options: Options | None = None, pick: str | None = No
         options: what the command line says beyond it.
         pick: read only this store, named as `detect` names it.
 
-    Returns:
-        At least one store; stores of a kind without a reader are told of in the first one's findings.
-
     Raises:
         NotAStore: neither it nor anything below it is a store, or it can't be opened.
         UsageError: `options` say what belongs to one store, and there are several.
-        Unsupported: no store that is found is of a kind that is read.
     """
     options = options or Options()
     roots, searched = _roots(path, pick)
-    readable = [(root, found) for root, found in roots if found.kind in READABLE]
-    if not readable:
-        root, found = roots[0]
-        raise Unsupported(
-            f"a store of kind {found.kind}, which this release finds but does not read", _under(path, root)
-        )
-    if len(readable) > 1 and options.of_one_store:
+    if len(roots) > 1 and options.of_one_store:
         raise UsageError(
-            f"{len(readable)} stores are below it, and the options say what belongs to one: name it with --store", path
+            f"{len(roots)} stores are below it, and the options say what belongs to one: name it with --store", path
         )
     stores: list[Store] = []
     try:
-        stores.extend(_read(path, root, found, options) for root, found in readable)
+        stores.extend(_read(path, root, found, options) for root, found in roots)
     except BaseException:
         for store in stores:
             store.close()
         raise
     stores[0].findings.take(searched)
-    for root, found in roots:
-        if found.kind not in READABLE:
-            stores[0].findings.say("kind-unsupported", f"a store of kind {found.kind} is not read", root=root)
     return stores
 
 
@@ -147,7 +131,25 @@ def _under(path: str, root: str) -> str:
     return path if root == "." else os.path.join(path, root)
 
 
+def _check_options(path: str, kind: str, options: Options) -> None:
+    """Refuses what can't be true of a kind of store: it would be ignored.
+
+    Raises:
+        UsageError: such an option.
+    """
+    given = {
+        "--runroot": (options.runroot, "containers-storage"),
+        "--imagestore": (options.imagestore, "containers-storage"),
+        "--additional-image-store": (options.additional_image_stores, "containers-storage"),
+        "--containerd-root": (options.containerd_root, "docker"),
+    }
+    for option, (value, wanted) in given.items():
+        if value and kind != wanted:
+            raise UsageError(f"{option} belongs to stores of kind {wanted}, this one is of kind {kind}", path)
+
+
 def _read(path: str, root: str, found: Identity, options: Options) -> Store:
+    _check_options(_under(path, root), found.kind, options)
     graph, findings = Graph(), Findings()
     try:
         tree = DirectoryTree(_under(path, root))

@@ -11,6 +11,7 @@ import pytest
 
 from ocistore.cli.main import PIPE_CLOSED, VERBS
 from tests.cli.running import in_process, ocistore
+from tests.naive import du
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,19 +63,35 @@ def test_file(verb: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["docker", "containerd", "buildkit"])
-def test_kinds_without_reader(kind: str, tmp_path: Path) -> None:
-    """A store that is found and not read says so."""
+def test_a_store_without_anything(kind: str, tmp_path: Path) -> None:
+    """An engine's directory in which it has kept nothing yet is a store, and weighs what du says."""
     parts = {
         "docker": ("containers", "volumes", "image/overlay2"),
         "containerd": ("io.containerd.metadata.v1.bolt",),
-        "buildkit": ("runc-overlayfs/metadata_v2.db",),
+        "buildkit": ("runc-overlayfs",),
     }
     for part in parts[kind]:
         (tmp_path / part).mkdir(parents=True)
-    ran = ocistore("df", tmp_path)
+    if kind == "buildkit":
+        (tmp_path / "runc-overlayfs/metadata_v2.db").touch()
+    ran = ocistore("df", tmp_path, "--json")
+
+    assert ran.status == 0
+    (store,) = ran.json["stores"]
+    assert kind == store["kind"]
+    assert du(str(tmp_path))._asdict() == store["total"]
+
+
+@pytest.mark.parametrize(
+    ("option", "kind"),
+    [("--containerd-root", "docker"), ("--runroot", "containers-storage"), ("--imagestore", "containers-storage")],
+)
+def test_options_of_another_kind(option: str, kind: str, tmp_path: Path, bundled: Callable[[str], Path]) -> None:
+    """What can't be true of a store is refused, not ignored."""
+    ran = ocistore("ls", bundled("c02") / "root", option, tmp_path)
 
     assert (2, "") == (ran.status, ran.out)
-    assert f"a store of kind {kind}, which this release finds but does not read" in ran.err
+    assert f"{option} belongs to stores of kind {kind}, this one is of kind containerd" in ran.err
 
 
 @pytest.mark.parametrize(
