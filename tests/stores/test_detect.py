@@ -44,9 +44,13 @@ def under(top: str, paths: tuple[str, ...]) -> tuple[str, ...]:
 @pytest.mark.parametrize("name", names())
 def test_real_stores(name: str, deep: bool, bundled: Callable[[str], Path]) -> None:
     """What is found below a real store are its roots and nothing else, its runroot not either."""
-    found = {(each.root, each.kind, each.driver) for each in detect(str(bundled(name)), deep)}
+    found = {(each.root, each.kind): each.driver for each in detect(str(bundled(name)), deep)}
 
-    assert {(root["path"], root["kind"], root.get("driver")) for root in truth(name)["roots"]} == found
+    assert {(root["path"], root["kind"]) for root in truth(name)["roots"]} == found.keys()
+    for root in truth(name)["roots"]:
+        # A containerd root has as many snapshotters as it likes, and its truth names none.
+        if root["kind"] != "containerd":
+            assert root.get("driver") == found[root["path"], root["kind"]]
 
 
 @pytest.mark.parametrize(
