@@ -108,7 +108,7 @@ def test_options_of_another_kind(option: str, kind: str, tmp_path: Path, bundled
         (("ls", "STORE", "--now", "yesterday"), "--now yesterday: not a time"),
         (("tree", "STORE", "--kind", "pod"), "--kind pod: the store has none"),
         (("plan", "STORE", "--prune", "everything"), "--prune everything: no scope"),
-        (("plan", "STORE", "--prune", "all", "--remove", "x"), "three kinds of plan"),
+        (("plan", "STORE", "--prune", "all", "--remove", "x"), "four kinds of plan"),
         (("plan", "STORE", "--as-version", "5"), "--as-version belongs to --as"),
         (("plan", "STORE", "--grace", "long"), "--grace=long: not an age"),
         (("why", "STORE", "no-such-thing"), "nothing in the store is called 'no-such-thing'"),
