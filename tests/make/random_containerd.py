@@ -151,7 +151,7 @@ def _debris(made: ContainerdMaker, random: Random) -> None:
         made.ingest_directory("nameless", with_ref=False)
     for snapshotter in SNAPSHOTTERS:
         base = f"{made.home(snapshotter)}/snapshots"
-        for name in ("777", "new-123", "rm-9"):
+        for name in ("777", "new-123", "rm-990"):
             if random.random() < 0.3:
                 made.directory(f"{base}/{name}/fs")
         known = [key.decode() for key in at(made.backends.setdefault(snapshotter, {}), "v1", "snapshots")]

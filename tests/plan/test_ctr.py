@@ -469,3 +469,31 @@ def test_native_commands_of_steps(made: ContainerdMaker, opened: Callable[[Path]
             assert "" == outcome.failure
             if kind != "content":
                 assert ident in taken(outcome, kind)
+
+
+def test_collected_children_stay_listed(made: ContainerdMaker, opened: Callable[[Path], Store]) -> None:
+    """A parent whose child the collector took can't be deleted any more; one whose child was deleted can."""
+    made.snapshot("default", "base", labels=ROOTED)
+    made.snapshot("default", "child", "base")
+    made.lease("default", "l", snapshots=["overlayfs/child"])
+    store = opened(made.write())
+
+    collected = run(store, "ctr leases rm l && ctr snapshots rm base")
+    deleted = run(store, "ctr snapshots rm child base")
+
+    assert ({"default/overlayfs/child"}, True) == (taken(collected, "snapshot"), "has children" in collected.failure)
+    assert {"default/overlayfs/child", "default/overlayfs/base"} == taken(deleted, "snapshot")
+
+
+def test_a_blob_whose_file_a_download_expects(made: ContainerdMaker, opened: Callable[[Path], Store]) -> None:
+    """Its record goes, its file stays until the download goes."""
+    digest = made.blob("default", b"data", ROOTED)
+    made.ingest("other", "i", expected=digest)
+    made.lease("other", "l", ingests=["i"])
+    store = opened(made.write())
+
+    outcome = run(store, f"ctr content rm {digest}")
+    both = run(store, f"ctr content rm {digest} && ctr -n other leases rm l")
+
+    assert [("blob", digest, ())] == [(r.kind, r.id, r.paths) for r in outcome.removals]
+    assert blob_path(digest) in paths(both)

@@ -82,6 +82,7 @@ class MetaState:
         self._dirty_content = False
         self._dirty_snapshotters: set[str] = set()
         self._dropped: dict[tuple[str, str], tuple[str, str]] = {}
+        self._last_records: dict[str, str] = {}
         self._targets = Counter(
             record.target
             for name, ns in self.metadata.namespaces.items()
@@ -89,7 +90,7 @@ class MetaState:
             for record in ns.images.values()
         )
         self._having = Counter(digest for ns in self.metadata.namespaces.values() for digest in ns.blobs)
-        self._children: dict[tuple[str, str, str], set[str]] | None = None
+        self._children: dict[tuple[str, str, str], set[str]] = {}
 
     def begin(self, outcome: Outcome) -> None:
         """From here on removals go into this outcome."""
@@ -151,12 +152,15 @@ class MetaState:
 
         Raises:
             RecordMissing: there is none of this key.
-            RecordInUse: it has children in the same namespace.
+            RecordInUse: it lists children.
         """
         if (snapshotter, key) not in self.namespace(namespace).snapshots:
             raise RecordMissing(f"snapshot {key} is not known to {snapshotter} in namespace {namespace}")
         if self.children(namespace, snapshotter, key):
             raise RecordInUse(f"snapshot {key} has children in namespace {namespace}")
+        parent = self.namespace(namespace).snapshots[snapshotter, key].parent
+        if parent:
+            self.children(namespace, snapshotter, parent).discard(key)
         self.mutated = True
         self._drop_snapshot(namespace, (snapshotter, key), why)
 
@@ -221,14 +225,15 @@ class MetaState:
             blobs[digest] = replace(record, labels=kept)
 
     def children(self, namespace: str, snapshotter: str, key: str) -> set[str]:
-        """Keys of the snapshots whose parent a snapshot is."""
-        if self._children is None:
-            self._children = {}
-            for name, ns in self.metadata.namespaces.items():
-                for (sn, child), record in ns.snapshots.items():
-                    if record.parent:
-                        self._children.setdefault((name, sn, record.parent), set()).add(child)
-        return self._children.get((namespace, snapshotter, key), set())
+        """Keys that a snapshot lists as its children; what the collector took stays listed (core/metadata/gc.go).
+
+        So a snapshot whose children were collected can't be deleted any more; the collector asks for no list.
+        """
+        found = self._children.get((namespace, snapshotter, key))
+        if found is None:
+            record = self.namespace(namespace).snapshots.get((snapshotter, key))
+            found = self._children[namespace, snapshotter, key] = set(record.children) if record else set()
+        return found
 
     def has_file(self, digest: str) -> bool:
         """Whether a blob's file is still there."""
@@ -255,6 +260,7 @@ class MetaState:
             if name in self.meta.snapshotters:
                 self._clean_snapshotter(self.meta.snapshotters[name])
         self._tell_dropped()
+        self._tell_blobs()
         self._dirty_content = False
         self._dirty_snapshotters.clear()
         self.outcome = before
@@ -329,8 +335,6 @@ class MetaState:
         """Takes a record; its step comes when the snapshotter is cleaned, which is what takes its directory."""
         record = self.metadata.namespaces[namespace].snapshots.pop(key)
         snapshotter, name = key
-        if record.parent and self._children is not None:
-            self._children[namespace, snapshotter, record.parent].discard(name)
         self._dirty_snapshotters.add(snapshotter)
         self._dropped[snapshotter, record.name] = (f"{namespace}/{snapshotter}/{name}", why)
 
@@ -349,18 +353,25 @@ class MetaState:
         self._dropped.clear()
 
     def _drop_blob(self, namespace: str, digest: str, why: str) -> None:
+        """Takes a record; the step of the last one comes with its file."""
         del self.metadata.namespaces[namespace].blobs[digest]
         self._having[digest] -= 1
-        if not self._having[digest] and digest not in self._files:
-            # There is no file that the cleaning would find.
-            self._record("blob", digest, (), why)
+        if not self._having[digest]:
+            self._last_records[digest] = why
 
     def _drop_file(self, digest: str) -> None:
-        path = self._files.pop(digest)
-        if digest in self._having:
-            self._record("blob", digest, (self._prefix + path,), _COLLECTED)
+        path = self._prefix + self._files.pop(digest)
+        why = self._last_records.pop(digest, None)
+        if why is not None:
+            self._record("blob", digest, (path,), why)
         else:
-            self._debris(path, "a blob that no record names")
+            self._record("debris", path, (path,), "a blob that no record names")
+
+    def _tell_blobs(self) -> None:
+        """Blobs whose last record went and whose file isn't there, or is expected by a download."""
+        for digest, why in self._last_records.items():
+            self._record("blob", digest, (), why)
+        self._last_records.clear()
 
     def _debris(self, path: str, why: str) -> None:
         self._record("debris", self._prefix + path, (self._prefix + path,), why)

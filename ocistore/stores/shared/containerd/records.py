@@ -55,6 +55,7 @@ class SnapshotRecord:
     Attributes:
         name: its key in the snapshotter's own database.
         parent: key of the parent in the same namespace and snapshotter, empty for none.
+        children: keys that it lists as its children; the collector leaves those that it takes in this list.
     """
 
     snapshotter: str
@@ -63,6 +64,7 @@ class SnapshotRecord:
     parent: str
     labels: Labels
     created_ns: int | None
+    children: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -243,6 +245,7 @@ class _Reader:
                 if not name:
                     # Without it the snapshot in its snapshotter would look like one that nothing names.
                     self._fault(entry, b"name", CorruptFile("a snapshot without a name in its snapshotter"))
+                children = self._section(entry, b"children")
                 self._namespace.snapshots[text(snapshotter), text(key)] = SnapshotRecord(
                     text(snapshotter),
                     text(key),
@@ -250,6 +253,7 @@ class _Reader:
                     self._text(entry, b"parent"),
                     _labels_of(entry),
                     self._time(entry, b"createdat"),
+                    tuple(text(child) for child, _ in children.items()) if children else (),
                 )
 
     def leases(self, bucket: Bucket) -> None:
