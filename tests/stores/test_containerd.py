@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import json
 from typing import TYPE_CHECKING
 
 import pytest
 
 from ocistore.formats.gotime import parse_time
+from ocistore.formats.media_types import CONFIG
 from ocistore.stores.open import open_store
 from ocistore.stores.store import Options
 from ocistore.usage.fates import fates
@@ -545,3 +547,29 @@ def test_a_content_store_without_any_database(tmp_path: Path, opened: Callable[[
 
     assert {f"sha256:{'ab' * 32}": "unknown"} == fate_of(store, "blob")
     assert ["database-missing"] == codes(store)
+
+
+def test_images_are_described_by_their_documents(made: ContainerdMaker, opened: Callable[[Path], Store]) -> None:
+    """States of blobs, platforms and labels; one that can't be decoded describes nothing, and none holds (4.3)."""
+    config = {"os": "linux", "architecture": "arm64", "config": {"Labels": {"k": "v"}}}
+    layer = made.blob("default", b"layer")
+    inner = made.blob("default", json.dumps(config).encode())
+    manifest = {
+        "schemaVersion": 2,
+        "config": {"mediaType": CONFIG, "digest": inner, "size": 1},
+        "layers": [{"mediaType": "application/vnd.oci.image.layer.v1.tar+gzip", "digest": layer, "size": 1}],
+    }
+    target = made.blob("default", json.dumps(manifest).encode())
+    broken = made.blob("default", b"{")
+    made.image("default", "x", target)
+    made.image("default", "y", broken)
+
+    store = opened(made.write())
+
+    assert {target: "manifest", inner: "config", layer: "layer", broken: "manifest"} == {
+        node.id: node.state for node in store.graph.nodes if node.kind == "blob"
+    }
+    images = {node.names[0]: (node.note, node.labels) for node in store.graph.nodes if node.kind == "image"}
+    assert {"default/x": ("linux/arm64", {"k": "v"}), "default/y": ("", None)} == images
+    assert "unreferenced" == fate_of(store, "blob")[layer]
+    assert [] == codes(store)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ocistore.stores.shared.containerd.describe import describe_images
 from ocistore.stores.shared.containerd.populate import Placed, populate
 from ocistore.stores.shared.containerd.root import claim_containerd, load_containerd
 from ocistore.stores.store import Options, Place, Store
@@ -58,6 +59,7 @@ def read_containerd(
     placed = populate(store, meta, now_ns=options.judged_at())
     store.detail = Containerd(meta, placed)
     claim_containerd(store, placed, entries)
+    describe_images(store, meta, placed)
     return store
 
 
