@@ -196,6 +196,15 @@ def test_presence_fields_have_no_value() -> None:
     assert [] == Build(record("a"), sharing={"a"}).prune(Rule(all=True, filters=("private",)))
 
 
+def test_descriptions_are_seen_since_0_14() -> None:
+    """Before, the field is absent in a prune, so that != is true and everything else isn't."""
+    one = record("a", description="RUN go build")
+    rule, other = Rule(filters=("description~=go",)), Rule(filters=("description!=x",))
+
+    assert (["a"], ["a"]) == (Build(one).prune(rule), Build(one).prune(other))
+    assert ([], ["a"]) == (Build(one, version=(0, 13, 2)).prune(rule), Build(one, version=(0, 13, 2)).prune(other))
+
+
 def test_a_filter_that_is_refused_fails_before_anything_goes() -> None:
     """Nothing is collected either."""
     build = Build(record("a"))

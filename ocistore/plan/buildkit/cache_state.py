@@ -14,7 +14,7 @@ from ocistore.findings import CODES, Finding
 from ocistore.plan.buildkit.filters import FilterError, parse_filters
 from ocistore.plan.buildkit.ranking import Ranking
 from ocistore.plan.buildkit.rules import keep_bytes
-from ocistore.plan.buildkit.versions import COUNTERS_FROM_ONE, STAMPS
+from ocistore.plan.buildkit.versions import COUNTERS_FROM_ONE, DESCRIPTIONS, STAMPS
 from ocistore.plan.buildkit.world import World
 from ocistore.plan.plan import Removal
 from ocistore.stores.shared.buildkit.cache import VARIANTS
@@ -205,7 +205,8 @@ class _Run:
             return False
         if rule.keep_duration_ns and live.used_ns is not None and live.used_ns > self._cutoff:
             return False
-        return self._wanted.matches_all or self._wanted.matches(lambda name: _field(name, live, shared))
+        described = self._state.version >= DESCRIPTIONS
+        return self._wanted.matches_all or self._wanted.matches(lambda name: _field(name, live, shared, described))
 
     def _freed(self, world: World) -> list[Live]:
         """Records that became candidates since the last look."""
@@ -290,7 +291,7 @@ def _say_undefined(store: Store, outcome: Outcome, tied: int, count: int, sure: 
     outcome.findings.append(Finding(code, CODES[code].severity, store.root, "", None, text))
 
 
-def _field(name: str, live: Live, shared: bool) -> tuple[str, bool]:
+def _field(name: str, live: Live, shared: bool, described: bool) -> tuple[str, bool]:
     """A field as a prune's filters see it; `parents` and `inuse` are always absent there (3.8, pruneOnce step 4)."""
     record = live.record
     if name == "id":
@@ -298,7 +299,7 @@ def _field(name: str, live: Live, shared: bool) -> tuple[str, bool]:
     if name == "type":
         return record.record_type, True
     if name == "description":
-        return record.description, record.description != ""
+        return (record.description, record.description != "") if described else ("", False)
     presences = {
         "mutable": not record.committed,
         "immutable": record.committed,

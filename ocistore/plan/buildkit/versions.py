@@ -14,6 +14,8 @@ NEWEST: Version = (0, 32, 2)
 """The newest released version whose rules docker-buildkit-containerd Part 3 states."""
 STAMPS: Version = (0, 10, 0)
 """From here on the last child's removal counts as a use of the parent (3.8, step 7)."""
+DESCRIPTIONS: Version = (0, 14, 0)
+"""From here on a prune's filters see the description; before, it is absent (moby/buildkit pull request 4877)."""
 SPACES: Version = (0, 17, 0)
 """From here on a rule has three sizes instead of one (3.8, step 4)."""
 HISTORY_COLLECTS: Version = (0, 18, 0)

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
 
     from .reader import Worker
 
-_ROOT_FILES = frozenset(("buildkitd.lock", "cache.db", "history.db", "cache-debug.db"))
-_ROOT_DIRECTORIES = frozenset(("policy",))
+_ROOT_FILES = frozenset(("buildkitd.lock", "cache.db", "history.db", "history_c8d.db", "cache-debug.db"))
+_ROOT_DIRECTORIES = frozenset(("policy", "executor"))
+"""Docker's builder has its executor beside the workers, where someone names its directory as a store."""
 _WORKER_FILES = frozenset(("metadata_v2.db", "metadata.db", "containerdmeta.db", "workerid"))
 _EXECUTOR, _MOUNTS = "executor", "cachemounts"
 _CLAIMED_ELSEWHERE = frozenset(("content", "snapshots"))
@@ -31,6 +32,8 @@ def claim_root(store: Store, entries: list[Entry], workers: set[str]) -> None:
             continue
         if entry.name in (_ROOT_DIRECTORIES if entry.type == "dir" else _ROOT_FILES):
             store.own(entry.name, own)
+            if entry.name == _EXECUTOR:
+                _claim_bundles(store, entry.name)
         else:
             _stray(store, entry.name)
 
