@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ocistore.errors import OcistoreError
 from ocistore.formats.bolt import Database, read_structure
-from ocistore.stores.shared.bolt_file import BOLT_FILES, read_pages
+from ocistore.stores.shared.bolt_file import BOLT_FILES, open_pages
 
 if TYPE_CHECKING:
     from ocistore.formats.bolt import Structure
@@ -24,7 +24,7 @@ def check_bolt_files(store: Store) -> None:
     for file in files:
         where = store.places[file.place]
         try:
-            database = Database(read_pages(where.tree, file.path), salvage=True)
+            database = Database(open_pages(where.tree, file.path), salvage=True)
             found = read_structure(database)
         except OcistoreError:
             # Told when it was read.
@@ -37,7 +37,7 @@ def check_bolt_files(store: Store) -> None:
                 f"{found.leaked} pages are neither in use nor free, which wastes {found.leaked * found.page_size} bytes"
             )
             store.findings.say("database-leak", text, path=path, root=store.root)
-        _tell_bloat(store, path, found, len(database.data))
+        _tell_bloat(store, path, found, database.size)
 
 
 def _tell_bloat(store: Store, path: str, found: Structure, size: int) -> None:

@@ -43,6 +43,30 @@ class Missing(UnreadableFile):
     """The path doesn't exist."""
 
 
+class RandomFile:
+    """A regular file that is read in pieces from anywhere; the tree that opened it closes it.
+
+    Attributes:
+        size: bytes, when it was opened.
+    """
+
+    __slots__ = ("_descriptor", "_path", "size")
+
+    def __init__(self, descriptor: int, size: int, path: str) -> None:
+        self._descriptor, self._path, self.size = descriptor, path, size
+
+    def read(self, start: int, end: int) -> bytes:
+        """The bytes from `start` to `end`, fewer at the end of the file.
+
+        Raises:
+            UnreadableFile: the system refuses.
+        """
+        try:
+            return os.pread(self._descriptor, end - start, start)
+        except OSError as err:
+            raise _refused(err, self._path) from None
+
+
 class Tree(Protocol):
     """What a reader may ask of a disk; a directory is one answerer, a disk image may be another."""
 
@@ -83,6 +107,14 @@ class Tree(Protocol):
         """
         ...
 
+    def open_random(self, path: str) -> RandomFile:
+        """A regular file of any length, to be read in pieces from anywhere.
+
+        Raises:
+            UnreadableFile: not there (`Missing`), no regular file, or refused.
+        """
+        ...
+
     def readlink(self, path: str) -> str:
         """The target of a symbolic link, as it is written there.
 
@@ -114,6 +146,7 @@ class DirectoryTree:
         except OSError as err:
             raise _refused(err, path) from None
         self._open: OrderedDict[str, int] = OrderedDict()
+        self._files: list[int] = []
         self._noatime = getattr(os, "O_NOATIME", 0)
 
     @property
@@ -128,9 +161,10 @@ class DirectoryTree:
 
     def close(self) -> None:
         """Gives the descriptors back."""
-        for descriptor in self._open.values():
+        for descriptor in (*self._open.values(), *self._files):
             os.close(descriptor)
         self._open.clear()
+        self._files.clear()
         if self._root >= 0:
             os.close(self._root)
             self._root = -1
@@ -199,6 +233,19 @@ class DirectoryTree:
                 os.close(descriptor)
         except OSError as err:
             raise _refused(err, path) from None
+
+    def open_random(self, path: str) -> RandomFile:
+        """See Tree.open_random."""
+        try:
+            parent, name = self._parent(path)
+            descriptor = self._open_file(name, parent)
+        except OSError as err:
+            raise _refused(err, path) from None
+        self._files.append(descriptor)
+        st = os.fstat(descriptor)
+        if not stat_module.S_ISREG(st.st_mode):
+            raise UnreadableFile("not a regular file", path, errno.EINVAL)
+        return RandomFile(descriptor, st.st_size, path)
 
     def readlink(self, path: str) -> str:
         """See Tree.readlink."""

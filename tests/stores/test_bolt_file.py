@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocistore.check.structure import check_structure
-from ocistore.disk.tree import DirectoryTree
+from ocistore.disk.tree import DirectoryTree, RandomFile
 from ocistore.findings import Findings
 from ocistore.graph.graph import Graph
 from ocistore.stores.shared import bolt_file
 from ocistore.stores.shared.bolt_file import read_bolt
 from ocistore.stores.store import Place, Store
-from tests.make.bolt import FREELIST, HEADER, BoltMaker
+from tests.make.bolt import FREELIST, HEADER, BoltMaker, Tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -89,10 +89,10 @@ class Writer:
     """Writes the file anew before the looks that a test names."""
 
     def __init__(self, path: Path, txids: list[int]) -> None:
-        self.path, self.txids, self.original = path, txids, bolt_file.read_pages
+        self.path, self.txids, self.original = path, txids, bolt_file.open_pages
 
-    def __call__(self, tree: DirectoryTree, path: str) -> bytes:
-        """What `read_pages` gives, and a write right after it."""
+    def __call__(self, tree: DirectoryTree, path: str) -> bytes | RandomFile:
+        """What `open_pages` gives, and a write right after it."""
         data = self.original(tree, path)
         if self.txids:
             txid = self.txids.pop(0)
@@ -115,7 +115,7 @@ def test_a_file_that_is_written_meanwhile(
 ) -> None:
     """One commit leaves what was read alone; after more the file is read again, three times at most (1.9)."""
     write(tmp_path / "a.db", b"v", 8)
-    monkeypatch.setattr(bolt_file, "read_pages", Writer(tmp_path / "a.db", txids))
+    monkeypatch.setattr(bolt_file, "open_pages", Writer(tmp_path / "a.db", txids))
 
     database = read_bolt(store, "a.db")
 
@@ -124,19 +124,38 @@ def test_a_file_that_is_written_meanwhile(
     assert told == codes(store)
 
 
-def test_a_file_longer_than_is_read(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its pages in use are read; where they are too many, it is unreadable."""
-    data = BoltMaker(512).write({b"k": b"v" * 3000}, 8)
+def test_a_large_file_is_read_page_by_page(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It gives the same as one that is read whole, an overflow page and what a file is too long by included."""
+    tree: Tree = {b"big": b"v" * 3000, b"bucket": {b"%03d" % n: {b"inline": b"%d" % n} for n in range(60)}}
+    data = BoltMaker(512).write(tree, 8)
     (tmp_path / "a.db").write_bytes(data + bytes(1 << 20))
-    monkeypatch.setattr(bolt_file, "READ_LIMIT", len(data))
+    whole = read_bolt(store, "a.db")
+    monkeypatch.setattr(bolt_file, "_WHOLE", 100)
+    monkeypatch.setattr(store.tree, "read", None)
+
+    paged = read_bolt(store, "a.db")
+
+    assert whole is not None
+    assert paged is not None
+    assert b"v" * 3000 == paged.root.get(b"big")
+    buckets = [database.root.bucket(b"bucket") for database in (whole, paged)]
+    shown = [[(key, inner.get(b"inline")) for key, inner in each.buckets()] for each in buckets if each]
+    assert shown[0] == shown[1]
+    assert 60 == len(shown[1])
+    assert [] == codes(store)
+
+
+def test_a_large_file_that_is_cut(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pages past its end are damage, also where they are read one by one."""
+    data = BoltMaker(512).write({b"%03d" % n: b"v" * 100 for n in range(60)}, 8)
+    (tmp_path / "a.db").write_bytes(data[:-900])
+    monkeypatch.setattr(bolt_file, "_WHOLE", 100)
 
     database = read_bolt(store, "a.db")
-    assert database is not None
-    assert b"v" * 3000 == database.root.get(b"k")
 
-    monkeypatch.setattr(bolt_file, "READ_LIMIT", len(data) - 1)
-    assert read_bolt(store, "a.db") is None
-    assert ["database-unreadable"] == codes(store)
+    assert database is not None
+    assert database.damage
+    assert "database-unreadable" in codes(store)
 
 
 def leak(maker: BoltMaker) -> bytes:

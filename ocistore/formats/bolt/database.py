@@ -11,6 +11,7 @@ from ocistore.formats.bolt.pages import (
     HEADER_SIZE,
     NO_FREELIST,
     Structs,
+    Whole,
     choose_meta,
     find_page_size,
 )
@@ -19,14 +20,15 @@ from ocistore.formats.bolt.scan import Pages, Scan
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ocistore.formats.bolt.pages import Page
+    from ocistore.formats.bolt.pages import Page, Source
     from ocistore.formats.bolt.scan import Path
 
 
 class Database:
-    """A bolt file that was read whole.
+    """A bolt file.
 
     Attributes:
+        size: bytes of the file.
         salvage: whether what lies around damaged pages is given.
         page_size: bytes.
         txid: transaction of the meta page in use.
@@ -37,31 +39,33 @@ class Database:
         root: the root bucket.
     """
 
-    def __init__(self, data: bytes, salvage: bool = False) -> None:
+    def __init__(self, data: bytes | Source, salvage: bool = False) -> None:
         """Chooses the meta page.
 
         Args:
-            data: the whole file; empty is a valid empty database (1.3).
+            data: the whole file, or where its pages are read from one by one, each when it is asked for; an empty file
+                is a valid empty database (1.3).
             salvage: give what is readable around damaged pages, and collect the damage.
 
         Raises:
             CorruptFile: no valid meta page, or a file shorter than two pages.
         """
-        self.data = data
+        source: Source = Whole(data) if isinstance(data, bytes) else data
+        self.size = source.size
         self.salvage = salvage
         self.torn = False
         self.access: Pages | None = None
         self._scan: Scan | None = None
-        if not data:
+        if not self.size:
             self.page_size, self.txid, self.pages, self.freelist, self._root = 4096, 0, 0, NO_FREELIST, 0
         else:
-            self.page_size, order = find_page_size(data)
-            if len(data) < 2 * self.page_size:
+            self.page_size, order = find_page_size(source)
+            if self.size < 2 * self.page_size:
                 raise CorruptFile("shorter than its two meta pages", place="bolt file")
-            meta, self.torn = choose_meta(data, self.page_size, order)
+            meta, self.torn = choose_meta(source, self.page_size, order)
             self.txid, self.pages, self.freelist, self._root = meta.txid, meta.pages, meta.freelist, meta.root
-            self.access = Pages(data, self.page_size, self.pages, Structs(order))
-        self.root = Bucket(self, (), self._root or None, 0, 0)
+            self.access = Pages(source, self.page_size, self.pages, Structs(order))
+        self.root = Bucket(self, (), self._root or None, b"", 0)
 
     @property
     def damage(self) -> list[CorruptFile]:
@@ -73,7 +77,7 @@ class Database:
         """The walk over all trees."""
         if self._scan is None:
             if self.access is None:
-                self._scan = Scan(Pages(b"", self.page_size, 0, Structs("<")), 2)
+                self._scan = Scan(Pages(Whole(b""), self.page_size, 0, Structs("<")), 2)
                 self._scan.damage.clear()
             else:
                 self._scan = Scan(self.access, self._root)
@@ -96,32 +100,27 @@ class Bucket:
 
     Attributes:
         path: keys from the root down.
+        sequence: what NextSequence returned last (1.5).
     """
 
-    __slots__ = ("_database", "_elements", "_end", "_root", "_start", "path")
+    __slots__ = ("_database", "_elements", "_inline", "_root", "path", "sequence")
 
-    def __init__(self, database: Database, path: Path, root: int | None, start: int, end: int) -> None:
+    def __init__(self, database: Database, path: Path, root: int | None, inline: bytes, sequence: int) -> None:
         """A bucket with pages of its own, or one whose page lies in its value.
 
         Args:
             database: whose it is.
             path: its keys from the root down.
             root: its root page; None for an inline bucket.
-            start: where an inline bucket's page begins.
-            end: where it ends.
+            inline: the page of an inline bucket.
+            sequence: what NextSequence returned last (1.5); 0 for the root bucket, which no format here uses.
         """
         self._database = database
         self._root = root
-        self._start, self._end = start, end
+        self._inline = inline
         self.path = path
+        self.sequence = sequence
         self._elements: dict[bytes, bytes | Bucket] | None = None
-
-    @property
-    def sequence(self) -> int:
-        """What NextSequence returned last (1.5); 0 for the root bucket, which no format here uses."""
-        access = self._database.access
-        at = self._start - HEADER_SIZE
-        return 0 if access is None or at <= 0 else int(access.structs.bucket.unpack_from(access.view, at)[1])
 
     def items(self) -> Iterator[tuple[bytes, bytes | Bucket]]:
         """Keys in order, each with its value or its bucket.
@@ -161,13 +160,14 @@ class Bucket:
         access = database.access
         if access is None:
             return
-        data, view, path = database.data, access.view, self.path
+        path = self.path
         unpack, iterate = access.structs.bucket.unpack_from, access.structs.leaf.iter_unpack
         for page in self._leaves(access, database.scan):
-            at = page.start
-            end = page.end
+            data = page.data
+            end = len(data)
+            at = 0
             for flags, position, key_size, value_size in iterate(
-                view[at + HEADER_SIZE : at + HEADER_SIZE + ELEMENT_SIZE * page.entries]
+                data[HEADER_SIZE : HEADER_SIZE + ELEMENT_SIZE * page.entries]
             ):
                 at += ELEMENT_SIZE
                 key_at = at + position
@@ -179,16 +179,16 @@ class Bucket:
                 if not flags & 1:
                     yield key, data[value_at:value_end]
                 elif value_size >= HEADER_SIZE:
-                    root, _ = unpack(view, value_at)
-                    yield key, Bucket(database, (*path, key), root or None, value_at + HEADER_SIZE, value_end)
+                    root, sequence = unpack(data, value_at)
+                    inline = b"" if root else data[value_at + HEADER_SIZE : value_end]
+                    yield key, Bucket(database, (*path, key), root or None, inline, sequence)
 
     def _leaves(self, access: Pages, scan: Scan) -> Iterator[Page]:
         """The leaf pages that the scan found sound, in order."""
         if self.path in scan.bad_buckets:
             return
         if self._root is None:
-            if self._start:
-                yield access.inline(self._start, self._end)
+            yield access.inline(self._inline)
             return
         stack = [self._root]
         while stack:

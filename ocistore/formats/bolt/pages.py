@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import struct
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from ocistore.errors import CorruptFile
 
@@ -30,13 +30,39 @@ class Meta(NamedTuple):
     txid: int
 
 
+class Source(Protocol):
+    """Where the bytes of a file come from: memory, or a file that is read page by page."""
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file."""
+        ...
+
+    def read(self, start: int, end: int) -> bytes:
+        """The bytes from `start` to `end`, fewer at the end of the file."""
+        ...
+
+
+class Whole:
+    """A file that is in memory."""
+
+    __slots__ = ("_data", "size")
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self.size = len(data)
+
+    def read(self, start: int, end: int) -> bytes:
+        """See Source."""
+        return self._data[start:end]
+
+
 class Page(NamedTuple):
-    """A page run; `start` and `end` are offsets in the file."""
+    """A page run, or the page in an inline bucket's value: `data` are its bytes, header included."""
 
     flags: int
     entries: int
-    start: int
-    end: int
+    data: bytes
 
 
 class Structs:
@@ -50,9 +76,9 @@ class Structs:
         self.number = struct.Struct(order + "Q")
 
 
-def read_meta(data: bytes, offset: int, order: str) -> Meta | None:
+def read_meta(source: Source, offset: int, order: str) -> Meta | None:
     """The meta page that begins at an offset, None if there is no valid one."""
-    body = data[offset + HEADER_SIZE : offset + HEADER_SIZE + _META_SIZE]
+    body = source.read(offset + HEADER_SIZE, offset + HEADER_SIZE + _META_SIZE)
     if len(body) < _META_SIZE:
         return None
     magic, version, page_size, _, root, _, freelist, pages, txid, checksum = struct.unpack(order + "IIIIQQQQQQ", body)
@@ -61,7 +87,7 @@ def read_meta(data: bytes, offset: int, order: str) -> Meta | None:
     return Meta(page_size, root, freelist, pages, txid)
 
 
-def find_page_size(data: bytes) -> tuple[int, str]:
+def find_page_size(source: Source) -> tuple[int, str]:
     """Page size and byte order, from the first valid meta page (1.3).
 
     Raises:
@@ -69,7 +95,7 @@ def find_page_size(data: bytes) -> tuple[int, str]:
     """
     for offset in (0, *(1024 << i for i in range(15)), _SMALLEST):
         for order in "<>":
-            meta = read_meta(data, offset, order)
+            meta = read_meta(source, offset, order)
             if meta:
                 size = meta.page_size
                 if not _SMALLEST <= size <= _LARGEST or size & (size - 1):
@@ -78,13 +104,13 @@ def find_page_size(data: bytes) -> tuple[int, str]:
     raise CorruptFile("no valid meta page; not a bolt file, or its head is damaged", place="pages 0 and 1")
 
 
-def choose_meta(data: bytes, page_size: int, order: str) -> tuple[Meta, bool]:
+def choose_meta(source: Source, page_size: int, order: str) -> tuple[Meta, bool]:
     """The valid meta page with the larger transaction, and whether the other one is damaged (1.2).
 
     Raises:
         CorruptFile: neither is valid where the page size says that they are.
     """
-    metas = [read_meta(data, page * page_size, order) for page in (0, 1)]
+    metas = [read_meta(source, page * page_size, order) for page in (0, 1)]
     valid = [meta for meta in metas if meta]
     if not valid:
         raise CorruptFile("no valid meta page", place="pages 0 and 1")

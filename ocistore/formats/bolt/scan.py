@@ -12,6 +12,8 @@ from ocistore.formats.bolt.pages import BRANCH, ELEMENT_SIZE, HEADER_SIZE, LEAF,
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from ocistore.formats.bolt.pages import Source
+
 MAX_DEPTH = 64
 MOST_DAMAGE = 100
 """Damaged places that are told one by one; a file with more is told by these."""
@@ -22,15 +24,14 @@ class Pages:
     """Access to the pages of a file.
 
     Attributes:
-        data: the whole file.
+        source: its bytes.
         page_size: bytes.
         count: high-water mark: every valid page number is below it.
         structs: of its byte order.
     """
 
-    def __init__(self, data: bytes, page_size: int, count: int, structs: Structs) -> None:
-        self.data = data
-        self.view = memoryview(data)
+    def __init__(self, source: Source, page_size: int, count: int, structs: Structs) -> None:
+        self.source = source
         self.page_size = page_size
         self.count = count
         self.structs = structs
@@ -44,15 +45,20 @@ class Pages:
         if not 2 <= number < self.count:
             raise CorruptFile(f"page {number} is outside the {self.count} pages in use")
         start = number * self.page_size
-        if start + HEADER_SIZE > len(self.data):
+        data = self.source.read(start, start + self.page_size)
+        if len(data) < HEADER_SIZE:
             raise CorruptFile(f"page {number} is past the end of the file")
-        ident, flags, count, overflow = self.structs.header.unpack_from(self.view, start)
-        end = start + (1 + overflow) * self.page_size
+        ident, flags, count, overflow = self.structs.header.unpack_from(data)
         if ident != number:
             raise CorruptFile(f"page {number} bears the number {ident}")
-        if end > len(self.data):
+        size = (1 + overflow) * self.page_size
+        if start + size > self.source.size:
             raise CorruptFile(f"page {number} runs past the end of the file")
-        return Page(flags, count, start, end)
+        if overflow:
+            data = self.source.read(start, start + size)
+        if len(data) < size:
+            raise CorruptFile(f"page {number} runs past the end of the file")
+        return Page(flags, count, data)
 
     def children(self, page: Page) -> list[tuple[int, int, int]]:
         """The elements of a branch page: position of the key, its length, child page.
@@ -70,27 +76,26 @@ class Pages:
         """
         return list(self.structs.leaf.iter_unpack(self._elements(page)))
 
-    def _elements(self, page: Page) -> memoryview:
-        first = page.start + HEADER_SIZE
-        last = first + ELEMENT_SIZE * page.entries
-        if last > page.end:
+    def _elements(self, page: Page) -> bytes:
+        last = HEADER_SIZE + ELEMENT_SIZE * page.entries
+        if last > len(page.data):
             raise CorruptFile(f"{page.entries} elements don't fit into the page")
-        return self.view[first:last]
+        return page.data[HEADER_SIZE:last]
 
-    def inline(self, start: int, end: int) -> Page:
-        """The page in an inline bucket's value (1.5); an empty one has none.
+    def inline(self, data: bytes) -> Page:
+        """The page in an inline bucket's value, after the bucket's header (1.5); an empty one has none.
 
         Raises:
             CorruptFile: no header, or not a leaf's.
         """
-        if start == end:
-            return Page(LEAF, 0, start - HEADER_SIZE, end)
-        if end - start < HEADER_SIZE:
+        if not data:
+            return Page(LEAF, 0, data)
+        if len(data) < HEADER_SIZE:
             raise CorruptFile("an inline bucket without a page header")
-        _, flags, count, _ = self.structs.header.unpack_from(self.view, start)
+        _, flags, count, _ = self.structs.header.unpack_from(data)
         if flags != LEAF:
             raise CorruptFile(f"page flags {flags:#x}, not a leaf's")
-        return Page(flags, count, start, end)
+        return Page(flags, count, data)
 
 
 class Scan:
@@ -111,7 +116,7 @@ class Scan:
         self.bad_buckets: set[Path] = set()
         self._pages = pages
         # A meta page may claim more pages than the file has.
-        self.reached = bytearray(min(pages.count, len(pages.data) // pages.page_size + 1))
+        self.reached = bytearray(min(pages.count, pages.source.size // pages.page_size + 1))
         self._work: list[tuple[Path, int]] = [((), root)]
         while self._work:
             path, number = self._work.pop()
@@ -156,7 +161,7 @@ class Scan:
             CorruptFile: it can't be read, or it was used before.
         """
         page = self._pages.page(number)
-        last = number + (page.end - page.start) // self._pages.page_size
+        last = number + len(page.data) // self._pages.page_size
         for each in range(number, min(last, len(self.reached))):
             if self.reached[each]:
                 raise CorruptFile(f"page {each} is reached twice")
@@ -168,14 +173,16 @@ class Scan:
     ) -> list[tuple[int, int, tuple[int, int] | None, bytes, bytes | None]]:
         """The children of a branch page, each with the range that its keys must keep."""
         elements = self._pages.children(page)
+        data = page.data
         keys: list[bytes] = []
         total = 0
+        at = HEADER_SIZE
         for index, (position, key_size, _) in enumerate(elements):
-            at = page.start + HEADER_SIZE + ELEMENT_SIZE * index + position
             total += key_size
-            if at + key_size > page.end or total > page.end - page.start:
+            if at + position + key_size > len(data) or total > len(data):
                 raise CorruptFile(f"element {index} runs out of its page")
-            keys.append(self._pages.data[at : at + key_size])
+            keys.append(data[at + position : at + position + key_size])
+            at += ELEMENT_SIZE
         self._check_order(path, number, keys, None, low, high)
         uppers: Sequence[bytes | None] = [*keys[1:], high]
         return [
@@ -187,17 +194,16 @@ class Scan:
         self, path: Path, number: int | None, page: Page, last: bytes | None, low: bytes, high: bytes | None
     ) -> bytes | None:
         """Checks a leaf page and goes into the buckets on it; gives its last key."""
-        data, unpack = self._pages.data, self._pages.structs.bucket.unpack_from
+        data, unpack = page.data, self._pages.structs.bucket.unpack_from
         keys: list[bytes] = []
-        at = page.start
-        end = page.end
-        room = end - page.start
+        room = end = len(data)
+        at = 0
         for flags, position, key_size, value_size in self._pages.elements(page):
             at += ELEMENT_SIZE
             key_at = at + position
             value_at = key_at + key_size
             if value_at + value_size > end:
-                self._hurt(path, f"element {(at - page.start) // ELEMENT_SIZE - 1} runs out of its page", number)
+                self._hurt(path, f"element {at // ELEMENT_SIZE - 1} runs out of its page", number)
                 continue
             room -= key_size + value_size
             if room < 0:
@@ -215,17 +221,17 @@ class Scan:
                 if root:
                     self._work.append((inner, root))
                 else:
-                    self._inline(inner, value_at + HEADER_SIZE, value_at + value_size)
+                    self._inline(inner, data[value_at + HEADER_SIZE : value_at + value_size])
         if keys:
             self._check_order(path, number, keys, last, low, high)
             return keys[-1]
         return last
 
-    def _inline(self, path: Path, start: int, end: int) -> None:
+    def _inline(self, path: Path, data: bytes) -> None:
         try:
             if len(path) > MAX_DEPTH:
                 raise CorruptFile("buckets are nested too deep")
-            self._leaf(path, None, self._pages.inline(start, end), None, b"", None)
+            self._leaf(path, None, self._pages.inline(data), None, b"", None)
         except CorruptFile as err:
             self._hurt(path, err.sentence)
             self.bad_buckets.add(path)

@@ -54,7 +54,7 @@ def read_structure(database: Database) -> Structure:
     found = Structure(database.page_size, database.pages)
     reached = database.scan.reached
     found.reached = sum(reached)
-    size = len(database.data)
+    size = database.size
     found.trailing = max(size - database.pages * database.page_size, 0)
     if database.pages * database.page_size > size:
         sentence = f"{database.pages} pages are in use, and the file has {size // database.page_size}"
@@ -81,14 +81,14 @@ def _read_freelist(access: Pages, number: int) -> tuple[list[int], range]:
     page = access.page(number)
     if page.flags != FREELIST:
         raise CorruptFile(f"page {number} has the flags {page.flags:#x}, not a freelist's")
-    first, count = page.start + HEADER_SIZE, page.entries
-    if count == _MANY:
-        count = access.structs.number.unpack_from(access.view, first)[0]
+    first, count = HEADER_SIZE, page.entries
+    if count == _MANY and len(page.data) >= first + 8:
+        count = access.structs.number.unpack_from(page.data, first)[0]
         first += 8
-    if first + 8 * count > page.end:
+    if first + 8 * count > len(page.data):
         raise CorruptFile(f"{count} free pages don't fit into the list")
-    numbers = [n for (n,) in access.structs.number.iter_unpack(access.view[first : first + 8 * count])]
-    return numbers, range(number, number + (page.end - page.start) // access.page_size)
+    numbers = [n for (n,) in access.structs.number.iter_unpack(page.data[first : first + 8 * count])]
+    return numbers, range(number, number + len(page.data) // access.page_size)
 
 
 def _compare(found: Structure, free: list[int], run: range, reached: bytearray, used: int) -> None:

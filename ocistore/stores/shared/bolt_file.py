@@ -1,25 +1,27 @@
 """Reading a bolt file of a store: what is damaged or live becomes findings, what is readable is given back.
 
-Files are read whole in one pass, never mapped (see `formats.bolt`) and never locked: a daemon may write meanwhile.  A
-commit overwrites no page of the tree before it, so that what was read is sound if the transaction moved on by one at
-most while it was read (docker-buildkit-containerd 1.9).
+Files are read in one pass, large ones page by page, never mapped (see `formats.bolt`) and never locked: a daemon may
+write meanwhile.  A commit overwrites no page of the tree before it, so that what was read is sound if the transaction
+moved on by one at most while it was read (docker-buildkit-containerd 1.9).
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ocistore.disk.tree import READ_LIMIT, Missing
+from ocistore.disk.tree import Missing
 from ocistore.errors import CorruptFile, UnreadableFile
 from ocistore.formats.bolt import Database
 
 if TYPE_CHECKING:
-    from ocistore.disk.tree import Tree
+    from ocistore.disk.tree import RandomFile, Tree
     from ocistore.stores.store import Store
 
 BOLT_FILES = "bolt_files"
 """Key of `Store.cache`: the bolt files that were read, for `check`."""
 _TRIES = 3
+_WHOLE = 16 * 1024 * 1024
+"""Bytes up to which a file is read whole, which is quicker."""
 _HEAD = 2 << 16
 """Bytes in which both meta pages lie, of every page size up to 64 KiB."""
 
@@ -51,7 +53,7 @@ def read_bolt(store: Store, path: str, place: int = 0, *, code: str = "database-
         del store.watched[watched:]
         store.watch(path, place)
         try:
-            data = read_pages(where.tree, path)
+            data = open_pages(where.tree, path)
         except Missing:
             return None
         except UnreadableFile as err:
@@ -72,25 +74,17 @@ def read_bolt(store: Store, path: str, place: int = 0, *, code: str = "database-
     return database
 
 
-def read_pages(tree: Tree, path: str) -> bytes:
-    """The bytes of a bolt file, at least those of its pages in use.
+def open_pages(tree: Tree, path: str) -> bytes | RandomFile:
+    """A bolt file: its bytes, or a large one to be read page by page, so that memory doesn't grow with it.
 
-    A file is made longer in steps of up to 1 GiB (1.8), so that one that is too long to be read may have little in it.
+    A cache of 100,000 build records has 200,000 pages of leases; a file is made longer in steps of up to 1 GiB (1.8).
 
     Raises:
-        UnreadableFile: it can't be read, or its pages in use are more than is read.
+        UnreadableFile: it can't be read.
     """
-    if tree.stat(path).st_size <= READ_LIMIT:
+    if tree.stat(path).st_size <= _WHOLE:
         return tree.read(path)
-    head = _head(tree, path, _HEAD)
-    try:
-        database = Database(head)
-    except CorruptFile as err:
-        raise UnreadableFile(err.sentence, path) from None
-    needed = database.pages * database.page_size
-    if needed > READ_LIMIT:
-        raise UnreadableFile(f"larger than the {READ_LIMIT} bytes that are read of such a file", path)
-    return _head(tree, path, max(needed, len(head)))
+    return tree.open_random(path)
 
 
 def _head(tree: Tree, path: str, size: int) -> bytes:
@@ -104,7 +98,7 @@ def _head(tree: Tree, path: str, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _open(data: bytes) -> tuple[Database | None, list[CorruptFile]]:
+def _open(data: bytes | RandomFile) -> tuple[Database | None, list[CorruptFile]]:
     try:
         database = Database(data, salvage=True)
     except CorruptFile as err:
