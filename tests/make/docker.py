@@ -97,7 +97,7 @@ class DockerMaker:
         chain = chain_id(diffs)
         if parent:
             chain = hashlib.sha256(f"sha256:{parent} {diffs[0]}".encode()).hexdigest()
-        cache_id = cache_id or ident(f"cache {name}")
+        cache_id = cache_id or ident(f"cache {name}" + (f" on {parent}" if parent else ""))
         home = self.base / "layerdb/sha256" / chain
         home.mkdir()
         files = {"diff": diffs[0], "size": "1000", "cache-id": cache_id, "tar-split.json.gz": ""}

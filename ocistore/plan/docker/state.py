@@ -64,17 +64,17 @@ class DockerState:
                     self._by_volume.setdefault(mount.name, set()).add(container.id)
 
     def start(self) -> None:
-        """What a start of the daemon does by itself: containers of `--rm` that ended go with their volumes (2.6)."""
+        """What a start of the daemon does by itself: containers of `--rm` that ended go (2.6).
+
+        It means to take their anonymous volumes along, but has not looked them up yet when it removes the containers:
+        20.10.24 was seen to leave them (moby `daemon/daemon.go restore`, `daemon/mounts.go removeMountPoints`).
+        """
         self.images.start()
         if "containers" in self.store.doubts or "images" in self.store.doubts:
             return
         for container in [c for c in self.containers.values() if c.auto_remove and not c.running]:
             with self.silently():
                 self.delete_container(container, "a start removes it")
-                for mount in container.mounts:
-                    volume = self.volumes.get(mount.name) if mount.anonymous else None
-                    if volume is not None and not volume.leads_out and not self.users_of(volume.name):
-                        self.delete_volume(volume, "a start removes it")
 
     # Recording -------------------------------------------------------------------------------------------------------
 
