@@ -48,7 +48,7 @@ class ContainerdBackend:
     def delete_lease(self, lease: str) -> None:
         """See CacheBackend; what it held goes with the next collection."""
         with suppress(RecordMissing):
-            self._state.delete_lease(self._namespace, lease)
+            self._state.delete_lease(self._namespace, lease, "its build record goes")
 
     def collect(self) -> None:
         """See CacheBackend."""

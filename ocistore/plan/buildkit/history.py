@@ -39,7 +39,7 @@ def remove_builds(
         number = store.graph.find("history", ref, store.number)
         outcome.removals.append(Removal(number, "history", ref, (), "asked for"))
         with suppress(RecordMissing):
-            meta.delete_lease(cache.history_namespace, f"ref_{ref}")
+            meta.delete_lease(cache.history_namespace, f"ref_{ref}", "its build goes")
 
 
 def completed(cache: Cache, gone: set[str]) -> list[str]:
