@@ -119,8 +119,11 @@ def _spared(
 
 
 def _is_older(store: Store, number: int, limit_ns: int) -> bool:
-    """Whether a node's record, and each path that it owns, was last written before a time."""
+    """Whether a node's record, and each path that it owns, was last written, or expired, before a time."""
     node = store.graph.nodes[number]
+    if store.cache.get("expired", {}).get(number, limit_ns - 1) >= limit_ns:
+        # Clocks differ: an expiry less than the grace ago counts as none (docker-buildkit-containerd 6.3).
+        return False
     if node.created is not None and parse_time(node.created) >= limit_ns:
         return False
     for path in owned_paths(store).get(number, ()):

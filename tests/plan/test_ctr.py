@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -497,3 +498,24 @@ def test_a_blob_whose_file_a_download_expects(made: ContainerdMaker, opened: Cal
 
     assert [("blob", digest, ())] == [(r.kind, r.id, r.paths) for r in outcome.removals]
     assert blob_path(digest) in paths(both)
+
+
+def test_an_expiry_within_the_grace_is_none(made: ContainerdMaker, opened: Callable[[Path], Store]) -> None:
+    """Clocks differ, so what expired just now is held like what only it holds (6.3)."""
+    hour, day = 3600 * 10**9, 24 * 3600 * 10**9
+    for ident, expire in (("long ago", "2026-11-01T00:00:00Z"), ("just now", "2026-11-21T06:30:00Z")):
+        digest = made.blob("default", ident.encode())
+        made.lease("default", ident, {"containerd.io/gc.expire": expire}, content=[digest])
+    store = opened(made.write())
+    old = parse_time("2020-01-01T00:00:00Z")
+    for path in made.root.rglob("*"):
+        os.utime(path, ns=(old, old))
+    for node in store.graph.nodes:
+        node.created = None
+
+    def leases(grace: int) -> set[str]:
+        plan = plan_scopes(store, ["unreferenced"], now_ns=NOW_NS, grace_ns=grace)
+        return {step.removal.id for step in plan.steps}
+
+    assert {"default/long ago", digest_of(b"long ago")} == leases(day)
+    assert leases(day) | {"default/just now", digest_of(b"just now")} == leases(hour // 4)

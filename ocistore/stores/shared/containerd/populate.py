@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from ocistore.formats.gotime import ZERO_TIME_NS, format_time
 from ocistore.stores.shared.containerd.metadata_store import image_id
-from ocistore.stores.shared.containerd.references import SAFE, References, Resource, find_roots, is_expired
+from ocistore.stores.shared.containerd.references import SAFE, References, Resource, expiry, find_roots, is_expired
 from ocistore.stores.shared.containerd.snapshotter import ACTIVE, COMMITTED, VIEW, has_directories
 
 if TYPE_CHECKING:
@@ -262,6 +262,8 @@ class _Builder:
             for ref, record in namespace.ingests.items():
                 number = self.placed.ingests[name, ref] = self.add("ingest", f"{name}/{ref}")
                 named.add(record.backend)
+                if record.expire_ns is not None:
+                    self.store.cache.setdefault("expired", {})[number] = record.expire_ns
                 if record.backend in directories:
                     self.claim(directories[record.backend], number)
                 if record.expected in self.orphans:
@@ -312,6 +314,7 @@ class _Builder:
                 if is_expired(lease.labels, self.now_ns):
                     node.state = "expired"
                     node.note = "its time has passed"
+                    self.store.cache.setdefault("expired", {})[number] = expiry(lease.labels)
                     text = "its time has passed; the collector takes it and what only it held"
                     self.say("expired-lease", text, self.meta.database, number)
 

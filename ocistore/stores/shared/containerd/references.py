@@ -87,15 +87,21 @@ def rules_of(version: tuple[int, int]) -> Rules:
     )
 
 
-def is_expired(labels: Labels, now_ns: int) -> bool:
-    """Whether the label gc.expire is a time before now; one that can't be read is ignored (4.3, Roots 1)."""
+def expiry(labels: Labels) -> int | None:
+    """The time of the label gc.expire; None without one, and for one that can't be read (4.3, Roots 1)."""
     value = labels.get(EXPIRE)
     if value is None:
-        return False
+        return None
     try:
-        return parse_time(value) < now_ns
+        return parse_time(value)
     except CorruptFile:
-        return False
+        return None
+
+
+def is_expired(labels: Labels, now_ns: int) -> bool:
+    """Whether the label gc.expire is a time before now."""
+    at = expiry(labels)
+    return at is not None and at < now_ns
 
 
 def find_roots(metadata: Metadata, now_ns: int, rules: Rules = SAFE) -> Iterator[Reference]:
