@@ -42,7 +42,8 @@ _RUNGS: dict[str, tuple[tuple[str, str | None], ...]] = {
         ("unused", "podman image prune -a -f"),
         ("volumes", "podman volume prune -f"),
     ),
-    "containerd": (("unreferenced", None), ("unused", None)),
+    # A dry prune of references only calls the collector.
+    "containerd": (("unreferenced", "ctr content prune references --dry"), ("unused", "ctr images prune --all")),
     "docker": (
         ("unreferenced", None),
         ("dangling", "docker image prune -f"),

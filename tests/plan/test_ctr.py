@@ -11,9 +11,11 @@ import pytest
 
 from ocistore.errors import UsageError
 from ocistore.formats.gotime import parse_time
+from ocistore.plan.ladder import ladder
 from ocistore.plan.make import drop_scopes, native_of, open_session, plan_command, plan_remove, plan_scopes
 from ocistore.stores.open import open_store
 from ocistore.stores.store import Options
+from ocistore.usage.sizes import measure
 from tests.conftest import names, truth
 from tests.make.containerd import CONTENT, NOW, ContainerdMaker, at, digest_of
 from tests.plan.storage_plan import paths, run, taken
@@ -519,3 +521,16 @@ def test_an_expiry_within_the_grace_is_none(made: ContainerdMaker, opened: Calla
 
     assert {"default/long ago", digest_of(b"long ago")} == leases(day)
     assert leases(day) | {"default/just now", digest_of(b"just now")} == leases(hour // 4)
+
+
+def test_the_ladder_names_commands_that_do_exactly_a_step(bundled: Callable[[str], Path]) -> None:
+    """A dry prune of references calls the collector; `images prune --all` is of one namespace."""
+    now = parse_time("2026-11-21T07:30:43Z")
+    named = {}
+    for name in ("c02", "c04"):
+        store = open_store(str(bundled(name) / "root"), Options(now_ns=now))
+        named[name] = {rung.step: rung.native for rung in ladder(store, measure(store), now)}
+        store.close()
+
+    assert "ctr images prune --all" == named["c02"]["unused"]
+    assert {"unreferenced": "ctr content prune references --dry", "unused": None} == named["c04"]
