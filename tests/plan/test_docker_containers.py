@@ -432,3 +432,18 @@ def test_a_pulled_images_manifests_go_with_it(make: DockerMaker) -> None:
     assert taken(outcome, "image") == {image}
     path = f"containerd/daemon/io.containerd.content.v1.content/blobs/sha256/{blob}"
     assert {r.id: r.paths for r in outcome.removals if r.kind == "blob"} == {f"sha256:{blob}": (path,)}
+
+
+def test_the_record_of_a_running_container_is_the_containers(make: DockerMaker) -> None:
+    """A daemon that was killed leaves containerd's record of it; it is one thing, and one without a container none."""
+    container = make.container("c", state={"Running": True})
+    home = make.root / "containerd/daemon/io.containerd.metadata.v1.bolt"
+    home.mkdir(parents=True)
+    containers: Tree = {container.encode(): {b"image": b""}, ident("gone").encode(): {b"image": b""}}
+    data = BoltMaker().write({b"v1": {b"version": b"\x08", b"moby": {b"containers": containers}}})
+    (home / "meta.db").write_bytes(data)
+
+    store = make.open()
+
+    assert [node.id for node in store.graph.nodes if node.kind == "container"] == [container]
+    assert store.graph.find("debris", f"container moby/{ident('gone')}") is not None

@@ -51,7 +51,9 @@ def read_containerd_half(store: Store, records: DockerRecords, options: Options,
         _read_cache(store, half, None)
         return
     place, base, entries = found
-    half.meta = load_containerd(store, entries, place, base, MobyView(_taken_names(records)))
+    half.meta = load_containerd(
+        store, entries, place, base, MobyView(_taken_names(records), frozenset(records.containers))
+    )
     _read_cache(store, half, half.meta)
     containers = _containers_of(records)
     images = {IMAGE_LEASE + ident for each in records.halves() for ident in each.images}

@@ -22,9 +22,14 @@ MOBY_HISTORY = "moby_history"
 class MobyView(View):
     """Image records of `moby` as Docker shows them; those of other namespaces are names only."""
 
-    def __init__(self, taken: frozenset[str] = frozenset()) -> None:
-        """`taken` are familiar names that another image store of the data-root has, too."""
-        self._taken = taken
+    def __init__(self, taken: frozenset[str] = frozenset(), containers: frozenset[str] = frozenset()) -> None:
+        """Knows the data-root.
+
+        Args:
+            taken: familiar names that another image store of the data-root has, too.
+            containers: ids of the data-root's containers.
+        """
+        self._taken, self._containers = taken, containers
 
     def ref_id(self, namespace: str, name: str) -> str:
         """The familiar reference; where another image store has it, too, containerd's own id."""
@@ -40,6 +45,17 @@ class MobyView(View):
         if namespace != MOBY or is_dangling(name) or "@" in name:
             return None
         return familiar(name)
+
+    def container_node(self, namespace: str, ident: str) -> tuple[str, str]:
+        """The record of a container that runs, or ran when the daemon was killed, is that of the daemon's own.
+
+        One that the daemon has no record of is none that it lists.
+        """
+        if namespace != MOBY:
+            return super().container_node(namespace, ident)
+        if ident in self._containers:
+            return "container", ident
+        return "debris", f"container {namespace}/{ident}"
 
     def has_image_node(self, namespace: str) -> bool:
         """Images are those of the daemon's namespace."""

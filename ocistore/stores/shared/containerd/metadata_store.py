@@ -105,6 +105,10 @@ class View:
         del namespace
         return True
 
+    def container_node(self, namespace: str, ident: str) -> tuple[str, str]:
+        """Kind and id of the node of a container's record."""
+        return "container", f"{namespace}/{ident}"
+
     def has_ref_node(self, namespace: str, name: str) -> bool:
         """Whether an image record is a `ref` node of its own; without one its image node is the root."""
         del namespace, name

@@ -321,7 +321,8 @@ class _Builder:
     def containers(self) -> None:
         for name, namespace in self.namespaces.items():
             for container in namespace.containers.values():
-                number = self.placed.containers[name, container.id] = self.add("container", f"{name}/{container.id}")
+                kind, ident = self.meta.view.container_node(name, container.id)
+                number = self.placed.containers[name, container.id] = self.add(kind, ident)
                 node = self.graph.nodes[number]
                 node.created, node.labels, node.note = created(container.created_ns), container.labels, container.image
             for sandbox in namespace.sandboxes.values():
