@@ -90,16 +90,22 @@ def test_buildx_refuses_sizes_that_an_old_daemon_does_not_know() -> None:
     [
         ("-a -f", Rule(all=True, filters=("",))),
         ("--filter id=abc --filter type=x", Rule(filters=("id~=abc,type==x",))),
-        ("--filter type!=x", Rule(filters=("",))),
-        ("--filter foo=y", Rule(filters=("",))),
+        ("--filter label=x --filter label!=y", Rule(filters=("",))),
         ("--filter parent=x", Rule(filters=("parent==x",))),
         ("--filter unused-for=1h", Rule(filters=("",), keep_duration_ns=3600 * SECOND)),
         ("--keep-storage 90kB", Rule(filters=("",), reserved=92160)),
     ],
 )
 def test_the_classic_command(words: str, rule: Rule) -> None:
-    """20.10: the engine's API, which ignores keys that it doesn't know."""
+    """20.10: the engine's API, which accepts labels and ignores them."""
     assert rule == read(f"builder prune {words}", (20, 10, 24))
+
+
+@pytest.mark.parametrize("words", ["--filter type!=x", "--filter foo=y", "--filter mutable=", "--filter shared"])
+def test_what_the_classic_command_refuses(words: str) -> None:
+    """The engine refuses a key that it doesn't know, and mutable and immutable too (seen with 20.10)."""
+    with pytest.raises(CommandFails):
+        read(f"builder prune {words}", (20, 10, 24))
 
 
 def test_buildx_beside_an_old_daemon_is_buildx() -> None:

@@ -28,8 +28,10 @@ BUILDX_SINCE: Version = (23, 0, 0)
 """From here on `docker builder prune` is buildx's (7.3)."""
 _TIMESTAMPS_SINCE: Version = (24, 0, 0)
 _ENGINE_FIELDS = ("id", "parent", "type", "description", "inuse", "shared", "private", "mutable", "immutable")
-"""The only keys that the engine's API knows; every other key is ignored there."""
+"""The keys that the engine hands to BuildKit; it ignores every other one that it has not refused before."""
 _AGES = ("until", "unused-for")
+_ENGINE_ACCEPTS = frozenset((*_ENGINE_FIELDS[:-2], *_AGES, "label", "label!"))
+"""Keys of a prune that the engine doesn't refuse; labels are then ignored (moby `builder-next/builder.go Prune`)."""
 _CLASSIC = Spec(
     flags={"all": ("a",), "force": ("f",)},
     values={"filter": (), "keep-storage": ()},
@@ -74,7 +76,8 @@ def engine_rule(
     """What the engine's API makes of filters (moby `builder-next/builder.go toBuildkitPruneInfo`; 5.7).
 
     Args:
-        filters: by key; a key without values asks for presence.  Keys that BuildKit doesn't know are ignored.
+        filters: by key; a key without values asks for presence.  Other keys than BuildKit's are ignored here; a prune
+            refuses most of them before.
         everything: `-a`.
         docker: version of dockerd.
         now_ns: the time of the command.
@@ -120,6 +123,9 @@ def _age(filters: Mapping[str, Sequence[str]], docker: Version, now_ns: int, zon
 
 def _read_classic(given: Parsed, docker: Version, now_ns: int, zone: tzinfo) -> Rule:
     filters = _split(given.values("filter"))
+    for key in filters:
+        if key not in _ENGINE_ACCEPTS:
+            raise CommandFails(f"invalid filter {key!r}")
     return engine_rule(
         filters,
         everything=given.flag("all"),
