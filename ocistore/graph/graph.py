@@ -7,11 +7,11 @@ that a million of them are cheap.  The graph knows no files: a node's paths are 
 from __future__ import annotations
 
 from array import array
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
 Fate = Literal["held", "unreferenced", "own", "unknown"]
 FATES: tuple[Fate, ...] = ("held", "unreferenced", "own", "unknown")
@@ -39,7 +39,7 @@ class Node:
     kind: str
     id: str
     store: int = 0
-    names: list[str] = field(default_factory=list)
+    names: Sequence[str] = ()
     state: str = ""
     traits: tuple[str, ...] = ()
     created: str | None = None
@@ -69,7 +69,8 @@ class Graph:
 
     def __init__(self) -> None:
         self.nodes: list[Node] = []
-        self._numbers: dict[tuple[int, str, str], int] = {}
+        # By store and kind: a tuple a node would be a quarter of what the graph weighs.
+        self._numbers: dict[tuple[int, str], dict[str, int]] = {}
         self._from = array("I")
         self._to = array("I")
         self._word = array("H")
@@ -84,16 +85,19 @@ class Graph:
 
     def add(self, kind: str, ident: str, store: int = 0) -> int:
         """The number of the node, which is made if it isn't there."""
-        key = (store, kind, ident)
-        number = self._numbers.get(key)
+        known = self._numbers.get((store, kind))
+        if known is None:
+            known = self._numbers[store, kind] = {}
+        number = known.get(ident)
         if number is None:
-            number = self._numbers[key] = len(self.nodes)
+            number = known[ident] = len(self.nodes)
             self.nodes.append(Node(kind, ident, store))
         return number
 
     def find(self, kind: str, ident: str, store: int = 0) -> int | None:
         """The number of a node that is there, or None."""
-        return self._numbers.get((store, kind, ident))
+        known = self._numbers.get((store, kind))
+        return None if known is None else known.get(ident)
 
     def hold(self, holder: int, held: int, word: str) -> None:
         """Adds `holder` holds `held`; `word` reads "HELD `word` HOLDER" ("is the parent of", "is mounted by")."""

@@ -76,6 +76,12 @@ def take(
     return outcome
 
 
+def no_command(store: Store, node: int) -> str | None:
+    """For who only counts: no native command of any node."""
+    del store, node
+    return None
+
+
 def _through_own(store: Store, starts: list[int], drop: set[int]) -> list[int]:
     """Starts without the own nodes, and in their place what these hold, the dropped left out."""
     nodes = store.graph.nodes

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ocistore.errors import UsageError
-from ocistore.plan.closure import owned_paths, take
-from ocistore.plan.make import areas_of_scopes, native_of, open_session, select, whole_doubt
+from ocistore.plan.closure import no_command, owned_paths, take
+from ocistore.plan.make import areas_of_scopes, open_session, select, whole_doubt
 from ocistore.usage.bytes import ZERO
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def ladder(store: Store, sizes: Sizes, now_ns: int) -> list[Rung]:
             unreferenced=True,
             now_ns=now_ns,
             grace_ns=0,
-            native=native_of(store),
+            native=no_command,
             gone=gone,
         )
         gone |= {removal.node for removal in outcome.removals if removal.node is not None}
@@ -109,7 +109,7 @@ def cost(store: Store, sizes: Sizes, scope: str, now_ns: int) -> tuple[Bytes | N
         unreferenced=False,
         now_ns=now_ns,
         grace_ns=0,
-        native=native_of(store),
+        native=no_command,
     )
     freed = sizes.freed([removal.paths for removal in outcome.removals])
     return freed.total, sum(1 for removal in outcome.removals if removal.kind == "image")

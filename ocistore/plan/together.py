@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ocistore.plan.closure import take
-from ocistore.plan.make import native_of, select
+from ocistore.plan.closure import no_command, take
+from ocistore.plan.make import select
 
 if TYPE_CHECKING:
     from ocistore.stores.store import Store
@@ -44,7 +44,7 @@ def weigh_together(store: Store, sizes: Sizes, now_ns: int) -> Together | None:
     dropped = {scope: frozenset(select(store, scope, frozenset(), now_ns)) for scope in (IMAGES, CACHE)}
 
     def freed(nodes: frozenset[int]) -> Bytes | None:
-        outcome = take(store, nodes, unreferenced=False, now_ns=now_ns, grace_ns=0, native=native_of(store))
+        outcome = take(store, nodes, unreferenced=False, now_ns=now_ns, grace_ns=0, native=no_command)
         return sizes.freed([removal.paths for removal in outcome.removals]).total
 
     images, cache, both = freed(dropped[IMAGES]), freed(dropped[CACHE]), freed(dropped[IMAGES] | dropped[CACHE])

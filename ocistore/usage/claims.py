@@ -74,6 +74,9 @@ class Spots:
         Raises:
             KeyError: it is in no place of the store.
         """
+        if not path.startswith("/"):
+            # Only paths outside the root are absolute.
+            return self.spot(0, path.rstrip("/"))
         for number, place in enumerate(self._store.places):
             if number and path == place.prefix.rstrip("/"):
                 return self.spot(number, "")

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from ocistore.stores.store import Store
 
 
+_KEY = "node_fates"
+
+
 def fates(store: Store) -> list[Fate]:
     """The fate of every node of the graph, by number.
 
@@ -18,6 +21,18 @@ def fates(store: Store) -> list[Fate]:
     doubt and what only such nodes reach.  The rest is `unreferenced`, except in a store whose findings forbid plans:
     there nothing is known to be.
     """
+    graph = store.graph
+    # What is read doesn't change; findings may come later.
+    state = (len(graph), graph.edge_count, bool(store.findings.blocking))
+    known: tuple[tuple[int, int, bool], list[Fate]] | None = store.cache.get(_KEY)
+    if known is not None and known[0] == state:
+        return known[1]
+    result = _judge(store)
+    store.cache[_KEY] = (state, result)
+    return result
+
+
+def _judge(store: Store) -> list[Fate]:
     graph = store.graph
     nodes = graph.nodes
     own = [number for number, node in enumerate(nodes) if node.kind == "own"]

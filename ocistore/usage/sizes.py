@@ -89,7 +89,7 @@ class Sizes:
         self._fates: list[Fate] | None = None
         self._retained: list[Bytes | None] | None = None
         self._kept: dict[str, list[Bytes | None] | None] = {}
-        self._below: tuple[list[str], list[int]] | None = None
+        self._below: tuple[dict[Spot, int], list[str], list[int], list[int]] | None = None
         self._steps_known: dict[Spot, int] = {spot: claim for claim, spot in enumerate(counted.spots)}
 
     @property
@@ -218,13 +218,12 @@ class Sizes:
     def _claims_below(self, spot: Spot) -> list[int]:
         """The claims at a path and below it."""
         if self._below is None:
-            order = sorted(
-                (f"{place}:/{path}/" if path else f"{place}:/", claim)
-                for claim, (place, path) in enumerate(self._counted.spots)
-            )
-            self._below = [name for name, _ in order], [claim for _, claim in order]
-        names, claims = self._below
-        prefix = f"{spot.place}:/{spot.path}/" if spot.path else f"{spot.place}:/"
+            self._below = _order_claims(self._counted.spots)
+        places, names, claims, ends = self._below
+        first = places.get(spot)
+        if first is not None:
+            return claims[first : ends[first]]
+        prefix = _prefix(spot)
         # "0" comes after "/", so all that begins with the prefix lies between the two.
         return claims[bisect_left(names, prefix) : bisect_left(names, prefix[:-1] + "0")]
 
@@ -293,6 +292,27 @@ class Sizes:
 _COUNTERPARTS = {"image": ("record",), "record": ("image", "ref")}
 """By kind, the kinds whose reference count keeps the same bytes (docker-buildkit-containerd 2.8)."""
 _STRONGEST: tuple[Fate, ...] = ("held", "unknown", "own", "unreferenced")
+
+
+def _prefix(spot: Spot) -> str:
+    return f"{spot.place}:/{spot.path}/" if spot.path else f"{spot.place}:/"
+
+
+def _order_claims(spots: list[Spot]) -> tuple[dict[Spot, int], list[str], list[int], list[int]]:
+    """Claims in the order of their paths.
+
+    Returns:
+        Place in the order by spot, prefixes and claims in the order, and where the claims below each one end.
+    """
+    order = sorted((_prefix(spot), claim) for claim, spot in enumerate(spots))
+    names, claims = [name for name, _ in order], [claim for _, claim in order]
+    ends = [len(names)] * len(names)
+    above: list[int] = []
+    for place, name in enumerate(names):
+        while above and not name.startswith(names[above[-1]]):
+            ends[above.pop()] = place
+        above.append(place)
+    return {spots[claim]: place for place, claim in enumerate(claims)}, names, claims, ends
 
 
 def _owner_above(owners: dict[Spot, int], spot: Spot) -> int:

@@ -42,7 +42,7 @@ def node_of(store: Store, kind: str, ident: str) -> Node:
 
 def refs(store: Store) -> dict[str, list[str]]:
     """Names and their digests."""
-    return {node.id: node.names for node in store.graph.nodes if node.kind == "ref"}
+    return {node.id: list(node.names) for node in store.graph.nodes if node.kind == "ref"}
 
 
 def test_an_empty_layout_has_no_names_and_no_findings(maker: LayoutMaker, read: Callable[[Path], Store]) -> None:

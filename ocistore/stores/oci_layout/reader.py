@@ -180,14 +180,15 @@ class _Reader:
             else:
                 blob = walk.enter(self._index, "is listed in", descriptor, INDEX_FILE)
                 if blob is not None and full_name:
-                    self._graph.nodes[blob].names.append(full_name)
+                    named = self._graph.nodes[blob]
+                    named.names = [*named.names, full_name]
 
     def _add_ref(self, name: str, digest: str, full_name: str) -> int:
         ref = self._graph.add("ref", name, self._store.number)
         node = self._graph.nodes[ref]
         node.state = "named"
         if digest not in node.names:
-            node.names.append(digest)
+            node.names = [*node.names, digest]
         if len(node.names) == 2:
             self._findings.say(
                 "name-on-several-entries",

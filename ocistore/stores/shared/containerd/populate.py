@@ -299,10 +299,10 @@ class _Builder:
                     node.created = _first(node.created, created(record.created_ns))
                     shown = view.image_name(name, record.name)
                     if shown is not None:
-                        node.names.append(shown)
+                        node.names = [*node.names, shown]
         for number in self.placed.images.values():
             node = self.graph.nodes[number]
-            node.names.sort()
+            node.names = sorted(node.names)
             node.state = "named" if node.names else "dangling"
 
     def leases(self) -> None:
