@@ -59,6 +59,8 @@ class DockerMaker:
         volume_records: name -> JSON, for volumes/metadata.db.
         snapshots: key -> bucket, for buildkit/snapshots.db.
         leases: id -> (labels, snapshots, blobs), for buildkit/containerdmeta.db.
+        builds: ref -> message, for buildkit/history.db.
+        build_blobs: ref -> digest that the build's lease holds.
         build_records: id -> key -> JSON value, for buildkit/metadata_v2.db.
     """
 
@@ -69,6 +71,8 @@ class DockerMaker:
     snapshots: dict[str, dict[str, str]] = field(default_factory=dict)
     leases: dict[str, tuple[dict[str, str], list[str], list[str]]] = field(default_factory=dict)
     build_records: dict[str, dict[str, Any]] = field(default_factory=dict)
+    builds: dict[str, bytes] = field(default_factory=dict)
+    build_blobs: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for path in ("content/sha256", "metadata/sha256"):
@@ -285,6 +289,8 @@ class DockerMaker:
             for name, record in self.build_records.items()
         }
         (self.root / "buildkit/metadata_v2.db").write_bytes(BoltMaker().write({b"_main": main}))
+        records: Tree = {ref.encode(): data for ref, data in self.builds.items()}
+        (self.root / "buildkit/history.db").write_bytes(BoltMaker().write({b"_records": records}))
 
     def _metadata(self) -> Tree:
         leases: Tree = {}
@@ -294,7 +300,12 @@ class DockerMaker:
                 b"snapshots": {b"default": {key.encode(): b"" for key in snapshots}},
                 b"content": {digest.encode(): b"" for digest in blobs},
             }
-        return {b"v1": {b"buildkit": {b"leases": leases}}}
+        history: Tree = {}
+        for ref, digest in self.build_blobs.items():
+            history[f"ref_{ref}".encode()] = {b"content": {digest.encode(): b""}}
+        blobs: Tree = {digest.encode(): {b"size": b"\x06"} for digest in self.build_blobs.values()}
+        builds: Tree = {b"leases": history, b"content": {b"blob": blobs}}
+        return {b"v1": {b"buildkit": {b"leases": leases}, b"buildkit_history": builds}}
 
     def open(self, options: Options | None = None) -> Store:
         """Writes the records and reads the store."""

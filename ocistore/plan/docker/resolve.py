@@ -41,7 +41,8 @@ def resolve(text: str, images: Mapping[str, ImageRecord], names: Mapping[str, st
     found = [image for key, image in images.items() if prefix and key.startswith(prefix.group(1))]
     if len(found) == 1:
         return found[0]
-    raise RuleFails(f"{text} is ambiguous: {len(found)} images begin so" if found else f"no such image: {text}")
+    # The daemon says the same of several, so that force forgives it (seen on 20.10.24).
+    raise RuleFails(f"no such image: {text}" + (f" ({len(found)} ids begin so)" if found else ""))
 
 
 def key_of(text: str) -> str:
