@@ -303,8 +303,8 @@ class DockerMaker:
         history: Tree = {}
         for ref, digest in self.build_blobs.items():
             history[f"ref_{ref}".encode()] = {b"content": {digest.encode(): b""}}
-        blobs: Tree = {digest.encode(): {b"size": b"\x06"} for digest in self.build_blobs.values()}
-        builds: Tree = {b"leases": history, b"content": {b"blob": blobs}}
+        kept: Tree = {digest.encode(): {b"size": b"\x06"} for digest in self.build_blobs.values()}
+        builds: Tree = {b"leases": history, b"content": {b"blob": kept}}
         return {b"v1": {b"buildkit": {b"leases": leases}, b"buildkit_history": builds}}
 
     def open(self, options: Options | None = None) -> Store:
