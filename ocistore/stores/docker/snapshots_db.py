@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 from ocistore.errors import CorruptFile
@@ -29,7 +30,7 @@ def read_snapshots(store: Store, records: DockerRecords) -> str:
     records.snapshots = found
     try:
         for key, bucket in database.root.buckets():
-            record = _record(key.decode("utf-8", "surrogateescape"), bucket)
+            record = _record(_text(key), bucket)
             found[record.key] = record
     except CorruptFile as err:
         store.findings.say("database-unreadable", str(err), path=SNAPSHOTS, root=store.root)
@@ -66,4 +67,5 @@ def _record(key: str, bucket: Bucket) -> SnapshotRecord:
 
 
 def _text(value: bytes | None) -> str:
-    return (value or b"").decode("utf-8", "surrogateescape")
+    # Ids stand in the records of three databases.
+    return sys.intern((value or b"").decode("utf-8", "surrogateescape"))

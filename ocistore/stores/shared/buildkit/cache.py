@@ -278,10 +278,11 @@ class Cache:
         """The state after a start; plans copy it before they change anything."""
         return load_idle(self.records, self.start)
 
-    @cached_property
-    def lease_ids(self) -> frozenset[str]:
-        """The leases of the worker's namespace that belong to a record that is there (3.3)."""
-        return frozenset(ident + suffix for ident in self.records for suffix in ("", VARIANTS, VIEW))
+    def has_lease(self, ident: str) -> bool:
+        """Whether a lease of the worker's namespace belongs to a record that is there (3.3)."""
+        if ident in self.records:
+            return True
+        return any(ident.endswith(suffix) and ident.removesuffix(suffix) in self.records for suffix in (VARIANTS, VIEW))
 
     def id_to_prune(self, ident: str) -> str:
         """The id by which a prune finds a record when nothing names it any more: of a pair the mutable half's."""
@@ -289,7 +290,7 @@ class Cache:
 
     def owns_lease(self, namespace: str, ident: str) -> bool:
         """Whether a lease is a record's or a build's, so that it is no root of its own."""
-        if namespace == self.namespace and ident in self.lease_ids:
+        if namespace == self.namespace and self.has_lease(ident):
             return True
         # History of version 1 has its leases in the worker's own namespace (3.6).
         return namespace in (self.history_namespace, self.namespace) and (

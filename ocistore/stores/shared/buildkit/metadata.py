@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -42,7 +43,7 @@ def read_records(database: Database) -> Records:
     if main is None:
         return found
     for key, bucket in main.items():
-        ident = key.decode("utf-8", "surrogateescape")
+        ident = sys.intern(key.decode("utf-8", "surrogateescape"))
         if not isinstance(bucket, Bucket):
             found.faults.append(CorruptFile("a value where a record's bucket should be", place=f"bucket _main/{ident}"))
             continue
@@ -95,7 +96,8 @@ def _judge_kind(record: CacheRecord) -> None:
 def _text(value: Any) -> str:  # noqa: ANN401 - JSON is any value
     if not isinstance(value, str):
         raise CorruptFile("is no text")
-    return value
+    # Ids stand in many records, and in those of other databases.
+    return sys.intern(value)
 
 
 def _number(value: Any) -> int:  # noqa: ANN401 - JSON is any value

@@ -165,7 +165,7 @@ def _tell_leaked(store: Store, cache: Cache, lease: Callable[[str, str], int | N
     """Leases whose record or build is gone (6.2, class 12); nothing is said of them where records may be missing."""
     if not cache.doubt:
         for ident in _namespace_leases(cache, cache.namespace):
-            if is_record_lease(ident) and ident not in cache.lease_ids:
+            if is_record_lease(ident) and not cache.has_lease(ident):
                 _say_leaked(store, cache, cache.namespace, ident, lease)
     if cache.history_database and not cache.history_doubt:
         for ident in _namespace_leases(cache, cache.history_namespace):

@@ -5,6 +5,7 @@ Keys are text (bytes that are no UTF-8 come out with surrogateescape), times nan
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -74,10 +75,10 @@ class LeaseRecord:
     id: str
     labels: Labels
     created_ns: int | None
-    snapshots: list[SnapshotKey] = field(default_factory=list)
-    content: list[str] = field(default_factory=list)
-    ingests: list[str] = field(default_factory=list)
-    images: list[str] = field(default_factory=list)
+    snapshots: tuple[SnapshotKey, ...] = ()
+    content: tuple[str, ...] = ()
+    ingests: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)
@@ -150,8 +151,8 @@ class Metadata:
 
 
 def text(value: bytes | None) -> str:
-    """Bytes of a key or value as text, none lost."""
-    return (value or b"").decode("utf-8", "surrogateescape")
+    """Bytes of a key or value as text, none lost; equal ones are one string, as ids stand in many records."""
+    return sys.intern((value or b"").decode("utf-8", "surrogateescape"))
 
 
 def read_metadata(database: Database) -> Metadata:
@@ -262,10 +263,14 @@ class _Reader:
             self._namespace.leases[lease.id] = lease
             snapshots = self._section(entry, b"snapshots")
             for snapshotter, keys in self._entries(snapshots) if snapshots else ():
-                lease.snapshots += [(text(snapshotter), text(name)) for name, _ in keys.items()]
-            for part, names in ((b"content", lease.content), (b"ingests", lease.ingests), (b"images", lease.images)):
-                inner = self._section(entry, part)
-                names += [text(name) for name, _ in inner.items()] if inner else []
+                lease.snapshots += tuple((text(snapshotter), text(name)) for name, _ in keys.items())
+            lease.content = self._names(entry, b"content")
+            lease.ingests = self._names(entry, b"ingests")
+            lease.images = self._names(entry, b"images")
+
+    def _names(self, bucket: Bucket, key: bytes) -> tuple[str, ...]:
+        inner = self._section(bucket, key)
+        return tuple(text(name) for name, _ in inner.items()) if inner else ()
 
     def containers(self, bucket: Bucket) -> None:
         for key, entry in self._entries(bucket):
