@@ -376,6 +376,18 @@ def test_unknown_sizes_are_asked_for_and_that_drops_what_nothing_retains() -> No
     assert {"kept", "i"} == set(build.prune(ALL))
 
 
+def test_which_of_the_sizes_is_asked_for_last_is_open() -> None:
+    """Asking for its size counts as a use of a retained mutable record; all are asked at once (seen with 20.10)."""
+    mounts = [record(name, committed=False, size=None, usage_count=1) for name in "ab"]
+    build = Build(*mounts, record("old", usage_count=1, size=3), usage=10)
+
+    assert ["old"] == build.prune(Rule(all=True, max_used=20))
+    assert {"a", "b"} == set(build.state.at_once)
+    assert [] == build.prune(Rule(all=True, max_used=20))
+    assert ["native-order-undefined"] == [finding.code for finding in build.outcome.findings]
+    assert {"a", "b"} == set(build.prune(Rule(all=True, max_used=1)))
+
+
 def test_without_sizes_nothing_is_asked_for() -> None:
     """The unretained record is taken as a candidate and reported."""
     build = Build(record("loose", committed=False, policy=0, size=None))

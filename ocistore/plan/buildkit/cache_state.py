@@ -20,7 +20,7 @@ from ocistore.plan.plan import Removal
 from ocistore.stores.shared.buildkit.cache import VARIANTS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from ocistore.plan.buildkit.backend import CacheBackend
     from ocistore.plan.buildkit.filters import Filter
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 _HIDDEN = frozenset(("internal", "frontend"))
 """Types of records that only a prune with All takes."""
+_MOST_STAMPED = 24
+"""Records of which each is tried as the last one of those that were used at once."""
+_MOST_STEPS = 200_000
+"""Records that all those trials together may go through."""
 _TAKEN = "the prune takes it"
 _DROPPED = "not retained: BuildKit drops it when nothing names it any more"
 _LOOKED_AT = "not retained: BuildKit drops it when it looks at its size"
@@ -58,7 +62,11 @@ class Pruned:
 
 
 class CacheState:
-    """A worker's records, and what commands do to them."""
+    """A worker's records, and what commands do to them.
+
+    Attributes:
+        at_once: ids of records that were used at the same time, so that which was used last is open.
+    """
 
     def __init__(self, cache: Cache, backend: CacheBackend, *, now_ns: int, version: Version, store: Store) -> None:
         self.cache = cache
@@ -67,8 +75,8 @@ class CacheState:
         self.version = version
         self._store = store
         self.world = World(cache.loaded, now_ns, stamps=version >= STAMPS)
+        self.at_once: dict[str, None] = {}
         self._shared: dict[str, bool] = {}
-        self._chains: dict[str, list[str]] = {}
 
     def follow(self, version: Version) -> None:
         """From here on the rules of a version hold."""
@@ -126,6 +134,7 @@ class CacheState:
         visible = list(self.world.visible())
         shared = self._shared_with_ancestors(visible)
         unknown = [live for live in visible if live.known_size is None]
+        self.world.touched = []
         sizes = {live: self.size(live) for live in visible}
         total = sum(size for live, size in sizes.items() if live not in shared)
         for live in unknown:
@@ -138,6 +147,8 @@ class CacheState:
             groups = self.world.remove(live)
             self.take(groups, outcome, _LOOKED_AT)
             pruned.unreported += [group[0].id for group in groups]
+        # BuildKit asks for all sizes at the same time, so that these uses have no order.
+        self.at_once.update(dict.fromkeys(live.id for live in self.world.touched))
         return total
 
     def _shared_with_ancestors(self, visible: list[Live]) -> set[Live]:
@@ -235,28 +246,42 @@ class _Run:
         return size
 
     def _take_down_to(self, keep: int, total: int) -> None:
-        """One record at a time, until what is left is less than the limit (3.8, pruneOnce steps 1 and 5)."""
-        order, tied = self._simulate(keep, total, prefer_first=True)
+        """One record at a time, until what is left is less than the limit (3.8, pruneOnce steps 1 and 5).
+
+        Where BuildKit leaves open which record is first, several orders are tried, and only what goes in each of them
+        is taken.
+        """
+        live = [ident for ident in self._state.at_once if ident in self._state.world.lives]
+        order, tied = self._simulate(keep, total, live, prefer_first=True)
+        sure = set(order)
         if tied:
-            other, _ = self._simulate(keep, total, prefer_first=False)
-            sure = _sure(order, other)
-            _say_undefined(self._state._store, self._outcome, tied, len(order), len(sure))
-            order = [ident for ident in order if ident in sure]
+            sure.intersection_update(self._simulate(keep, total, live, prefer_first=False)[0])
+        for stamped in _orders(live, len(self._state.world.lives)):
+            other, more = self._simulate(keep, total, stamped, prefer_first=True)
+            sure.intersection_update(other)
+            if more:
+                tied += more
+                sure.intersection_update(self._simulate(keep, total, stamped, prefer_first=False)[0])
+        if len(live) > _MOST_STAMPED and len(sure) < len(order):
+            sure.difference_update(live)
+        if tied or len(sure) < len(order):
+            _say_undefined(self._state._store, self._outcome, len(order), len(sure))
         for ident in order:
-            live = self._state.world.lives.get(ident)
-            if live is not None:
-                self._take(live)
+            if ident in sure:
+                self._take(self._state.world.lives[ident])
         self._state.world.freed.clear()
 
-    def _simulate(self, keep: int, total: int, *, prefer_first: bool) -> tuple[list[str], int]:
+    def _simulate(self, keep: int, total: int, stamped: Sequence[str], *, prefer_first: bool) -> tuple[list[str], int]:
         """The ids that go, in order, and how many times BuildKit's order left open which goes first.
 
         Args:
             keep: bytes down to which is pruned.
             total: bytes that there are.
+            stamped: records that were used at once, in the order in which that may have been.
             prefer_first: of equals take the first by BuildKit's rule; False: the one that it names last.
         """
         world = self._state.world.copy()
+        _restamp(world, stamped)
         ranking = Ranking(from_one=self._state.version >= COUNTERS_FROM_ONE)
         for live in self._candidates(world):
             ranking.add(live)
@@ -278,14 +303,29 @@ class _Run:
         return order, tied
 
 
-def _sure(order: Sequence[str], other: Sequence[str]) -> set[str]:
-    return set(order) & set(other)
+def _orders(stamped: list[str], lives: int) -> Iterator[list[str]]:
+    """Orders that tell how far that of these records matters: backwards, and each of them last.
+
+    Being last is the worst that can happen to a record that shall go.
+    """
+    if len(stamped) > 1:
+        yield stamped[::-1]
+    if 1 < len(stamped) <= _MOST_STAMPED and len(stamped) * lives <= _MOST_STEPS:
+        for ident in stamped:
+            yield [*(other for other in stamped if other != ident), ident]
 
 
-def _say_undefined(store: Store, outcome: Outcome, tied: int, count: int, sure: int) -> None:
+def _restamp(world: World, stamped: Sequence[str]) -> None:
+    """Gives the last uses of these records to them in this order."""
+    lives = [world.lives[ident] for ident in stamped]
+    for live, used_ns in zip(lives, sorted(live.used_ns or 0 for live in lives), strict=True):
+        live.used_ns = used_ns
+
+
+def _say_undefined(store: Store, outcome: Outcome, count: int, sure: int) -> None:
     text = (
-        f"BuildKit's order leaves open {tied} times which of equal records goes first;"
-        f" {sure} of {count} records go in either order, and only they are planned"
+        f"BuildKit's order leaves open which of several records goes first; {sure} of {count} records go in every order"
+        " that was tried, and only they are planned"
     )
     code = "native-order-undefined"
     outcome.findings.append(Finding(code, CODES[code].severity, store.root, "", None, text))

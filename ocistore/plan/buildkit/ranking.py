@@ -115,6 +115,8 @@ class Ranking:
         best, equals = math.inf, []
         oldest: int | None = None
         for place, usage in enumerate(self._usages):
+            if (shift + place) / all_usages > best:
+                break
             used = self._oldest[usage][0]
             # Not used less, and not older: it comes after one that was looked at.
             if oldest is not None and used >= oldest:

@@ -86,12 +86,14 @@ class World:
         lives: by id.
         stamps: whether the last child's removal counts as a use of the parent (since BuildKit 0.10; 3.8, step 7).
         freed: records that nothing names any more since it was emptied last.
+        touched: records that were used since it was emptied last.
     """
 
     def __init__(self, loaded: Loaded, now_ns: int, *, stamps: bool) -> None:
         self.lives = {ident: Live(record) for ident, record in loaded.records.items()}
         self.stamps = stamps
         self.freed: list[Live] = []
+        self.touched: list[Live] = []
         self._now_ns = now_ns
         for ident, live in self.lives.items():
             live.parents = [self.lives[parent] for parent in live.record.parents]
@@ -105,7 +107,7 @@ class World:
     def copy(self) -> World:
         """Another world in the same state, with lives of its own."""
         other = World.__new__(World)
-        other.stamps, other._now_ns, other.freed = self.stamps, self._now_ns, []
+        other.stamps, other._now_ns, other.freed, other.touched = self.stamps, self._now_ns, [], []
         twins: dict[Live, Live] = {}
         for live in self.lives.values():
             twin = twins[live] = Live(live.record, live.id)
@@ -146,6 +148,7 @@ class World:
         self._now_ns += 1
         live.used_ns = self._now_ns
         live.usage += 1
+        self.touched.append(live)
 
     def commit(self, live: Live) -> None:
         """What BuildKit makes of a retained mutable record whose size it asks for (3.8, step 7).
