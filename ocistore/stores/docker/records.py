@@ -177,7 +177,6 @@ class SnapshotRecord:
     Attributes:
         key: name of the bucket.
         parent: key of the snapshot below, empty for none.
-        has_parent_key: the key is there: it is a directory of the graph driver that was made for BuildKit.
         is_committed: the data belongs to the snapshot that names it in `committed`.
         committed: key of the snapshot whose directory has the data, empty for its own.
         chain: hex of the chain id of the layer that it is, empty for none.

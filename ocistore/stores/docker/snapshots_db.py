@@ -55,13 +55,14 @@ def _has_state(store: Store) -> bool:
 
 
 def _record(key: str, bucket: Bucket) -> SnapshotRecord:
-    parent, size = bucket.get(b"parent"), _text(bucket.get(b"size"))
+    values = {name: value for name, value in bucket.items() if isinstance(value, bytes)}
+    size = _text(values.get(b"size"))
     return SnapshotRecord(
         key,
-        _text(parent),
-        bucket.get(b"iscommitted") is not None,
-        _text(bucket.get(b"committed")),
-        hex_of(_text(bucket.get(b"chainid"))),
+        _text(values.get(b"parent")),
+        b"iscommitted" in values,
+        _text(values.get(b"committed")),
+        hex_of(_text(values.get(b"chainid"))),
         int(size) if size.isdecimal() else None,
     )
 
