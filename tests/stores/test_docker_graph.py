@@ -406,6 +406,17 @@ def test_a_layer_that_lacks_a_file_blocks(make: DockerMaker, missing: str) -> No
     assert "images" in store.doubts
 
 
+@pytest.mark.parametrize("text", ["", "many", "9" * 5000, "\u0663", "1.5"])
+def test_a_size_that_is_no_number(make: DockerMaker, text: str) -> None:
+    """Hostile text is no number, and no traceback either."""
+    layer = make.layer("a")
+    (make.base / "layerdb/sha256" / layer / "size").write_text(text)
+
+    store = make.open()
+
+    assert fate(store, "debris", f"image/overlay2/layerdb/sha256/{layer}") == "unknown"
+
+
 def test_layers_that_stand_on_each_other_are_not_loaded(make: DockerMaker) -> None:
     """A cycle of parents ends, and is in doubt."""
     one = make.layer("a")

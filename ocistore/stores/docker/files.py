@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ocistore.disk.tree import Missing
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from ocistore.disk.tree import Entry
     from ocistore.stores.store import Store
 
+_NUMBER = re.compile(r"[+-]?[0-9]{1,18}", re.ASCII)
 SMALL = 1 << 20
 """Bytes; a file of one word that is larger is damaged."""
 
@@ -36,3 +38,8 @@ def read_word(store: Store, path: str) -> str | None:
         return store.tree.read(path, SMALL).decode("utf-8", "replace").strip()
     except Missing:
         return None
+
+
+def read_number(text: str) -> int | None:
+    """A decimal number as the daemon reads it (strconv.ParseInt); None for what is none, or too large for 64 bits."""
+    return int(text) if _NUMBER.fullmatch(text) else None

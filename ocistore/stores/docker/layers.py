@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ocistore.errors import UnreadableFile
 
-from .files import list_directory, read_word
+from .files import list_directory, read_number, read_word
 from .layout import HEX_ID, MOUNT_ID, REMOVING, hex_of
 from .records import BrokenLayer, LayerRecord, MountRecord
 
@@ -60,7 +60,7 @@ def _read_layer(store: Store, half: GraphHalf, path: str, chain: str) -> None:
     if not missing:
         if not hex_of(words["diff"]):
             missing.append("diff is no digest")
-        if not words["size"].isdecimal():
+        if read_number(words["size"]) is None:
             missing.append("size is no number")
         if not words["cache-id"] or "/" in words["cache-id"] or words["cache-id"] in (".", ".."):
             missing.append("cache-id is none")
@@ -72,7 +72,9 @@ def _read_layer(store: Store, half: GraphHalf, path: str, chain: str) -> None:
             chain, ", ".join(missing), hex_of(parent), "" if "/" in cache_id else cache_id
         )
         return
-    half.layers[chain] = LayerRecord(chain, words["diff"], hex_of(parent), words["cache-id"], int(words["size"]))
+    half.layers[chain] = LayerRecord(
+        chain, words["diff"], hex_of(parent), words["cache-id"], read_number(words["size"]) or 0
+    )
 
 
 def _drop_unloadable(half: GraphHalf) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from ocistore.errors import CorruptFile
 from ocistore.stores.shared.bolt_file import read_bolt
 
+from .files import read_number
 from .layout import CACHE_RECORDS, SNAPSHOTS, hex_of
 from .records import SnapshotRecord
 
@@ -56,14 +57,13 @@ def _has_state(store: Store) -> bool:
 
 def _record(key: str, bucket: Bucket) -> SnapshotRecord:
     values = {name: value for name, value in bucket.items() if isinstance(value, bytes)}
-    size = _text(values.get(b"size"))
     return SnapshotRecord(
         key,
         _text(values.get(b"parent")),
         b"iscommitted" in values,
         _text(values.get(b"committed")),
         hex_of(_text(values.get(b"chainid"))),
-        int(size) if size.isdecimal() else None,
+        read_number(_text(values.get(b"size"))),
     )
 
 
