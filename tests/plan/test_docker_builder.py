@@ -57,6 +57,21 @@ def test_a_record_takes_its_directory_and_link_at_once(make: DockerMaker) -> Non
     assert paths(outcome) == {f"overlay2/{d}" for d in data} | {f"overlay2/l/{link_of(d)}" for d in data}
 
 
+def test_of_two_builds_of_one_layer_the_second_directory_is_left(make: DockerMaker) -> None:
+    """2.8: a layer has one directory; what the other build made is never removed (26.1.5 was seen to leave it)."""
+    layer = make.layer("same", cache_id=build_id("data of first"))
+    make.record("first", layer=layer)
+    make.record("second", layer=layer)
+    second = build_id("data of second")
+    make.directory(second)
+
+    outcome = run(make.open(), "docker builder prune -a -f")
+
+    assert taken(outcome, "record") == three("base", "middle", "top", "first", "second")
+    assert taken(outcome, "layer") == {layer}
+    assert not {f"overlay2/{second}", f"overlay2/l/{link_of(second)}"} & paths(outcome)
+
+
 def test_a_filter_stops_at_a_record_that_something_names(make: DockerMaker) -> None:
     """3.8: parents of what stays stay."""
     store = make.open()

@@ -281,7 +281,9 @@ class GraphImages:
         directory = found.directory if found else key
         self.snapshots.pop(key, None)
         self.snapshots.pop(directory, None)
-        if chain in self.layers:
+        if chain:
+            # Two builds with the same result are one layer, on the directory of one of them.  That of the other is left
+            # by the daemon: what is a layer, it asks the layer store to release, which knows nothing of the directory.
             if chain in self.leased:
                 self.leased.discard(chain)
                 self.release(chain, f"build record {lease[:25]} was the last that held it")
