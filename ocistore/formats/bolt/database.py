@@ -18,7 +18,7 @@ from ocistore.formats.bolt.pages import (
 from ocistore.formats.bolt.scan import Pages, Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from ocistore.formats.bolt.pages import Page, Source
     from ocistore.formats.bolt.scan import Path
@@ -36,6 +36,7 @@ class Database:
         pages: high-water mark, number of pages in use.
         freelist: page of the freelist, `NO_FREELIST` where none is written.
         access: its pages; None of an empty file.
+        checked: whether all trees were scanned, and what is damaged was told or is left out.
         root: the root bucket.
     """
 
@@ -55,6 +56,7 @@ class Database:
         self.salvage = salvage
         self.torn = False
         self.access: Pages | None = None
+        self.checked = False
         self._scan: Scan | None = None
         if not self.size:
             self.page_size, self.txid, self.pages, self.freelist, self._root = 4096, 0, 0, NO_FREELIST, 0
@@ -91,6 +93,7 @@ class Database:
         """
         if self.damage and not self.salvage:
             raise self.damage[0]
+        self.checked = True
 
 
 class Bucket:
@@ -156,7 +159,8 @@ class Bucket:
 
     def _walk(self) -> Iterator[tuple[bytes, bytes | Bucket]]:
         database = self._database
-        database.check_reachable()
+        if not database.checked:
+            database.check_reachable()
         access = database.access
         if access is None:
             return
@@ -183,14 +187,19 @@ class Bucket:
                     inline = b"" if root else data[value_at + HEADER_SIZE : value_end]
                     yield key, Bucket(database, (*path, key), root or None, inline, sequence)
 
-    def _leaves(self, access: Pages, scan: Scan) -> Iterator[Page]:
+    def _leaves(self, access: Pages, scan: Scan) -> Iterable[Page]:
         """The leaf pages that the scan found sound, in order."""
-        if self.path in scan.bad_buckets:
-            return
+        if scan.bad_buckets and self.path in scan.bad_buckets:
+            return ()
         if self._root is None:
-            yield access.inline(self._inline)
-            return
-        stack = [self._root]
+            return (access.inline(self._inline),)
+        first = access.page(self._root)
+        if first.flags != BRANCH:
+            return () if self._root in scan.bad_pages else (first,)
+        return self._below_branches(access, scan, self._root)
+
+    def _below_branches(self, access: Pages, scan: Scan, root: int) -> Iterator[Page]:
+        stack = [root]
         while stack:
             number = stack.pop()
             if number in scan.bad_pages:
