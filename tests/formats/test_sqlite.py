@@ -128,19 +128,27 @@ def test_no_copy_is_left_behind(whole: bytes, tmp_path: Path, monkeypatch: pytes
 def large(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     """A database of some pages."""
     path = tmp_path_factory.mktemp("large") / "db"
-    make(path, "INSERT INTO t VALUES (1, randomblob(3000)), (2, 'text')", "CREATE INDEX i ON t (a)").close()
+    # The same bytes in each run: what hypothesis found once it tries again.
+    blob = bytes(n * n % 251 for n in range(3000)).hex()
+    make(path, f"INSERT INTO t VALUES (1, x'{blob}'), (2, 'text')", "CREATE INDEX i ON t (a)").close()
     return path.read_bytes()
 
 
-@given(data=st.data())
+@given(
+    places=st.lists(st.tuples(st.integers(0, 1 << 20), st.integers(0, 255)), min_size=1, max_size=10),
+    cut=st.none() | st.integers(0, 1 << 20),
+    journal=st.sampled_from((None, bytes(512))),
+)
 @settings(max_examples=150, deadline=None)
-def test_spoilt_bytes_only_ever_raise_one_error(large: bytes, data: st.DataObject) -> None:
+def test_spoilt_bytes_only_ever_raise_one_error(
+    large: bytes, places: list[tuple[int, int]], cut: int | None, journal: bytes | None
+) -> None:
     """Some bytes are set, or the end is cut off: rows are read, or CorruptFile is raised."""
     made = bytearray(large)
-    for _ in range(data.draw(st.integers(1, 10))):
-        made[data.draw(st.integers(0, len(made) - 1))] = data.draw(st.integers(0, 255))
-    cut = data.draw(st.one_of(st.just(len(made)), st.integers(0, len(made))))
-    journal = data.draw(st.sampled_from((None, bytes(512))))
+    for at, byte in places:
+        made[at % len(made)] = byte
+    if cut is not None:
+        del made[cut % len(made) :]
 
     with contextlib.suppress(CorruptFile):
-        rows(bytes(made[:cut]), journal)
+        rows(bytes(made), journal)
