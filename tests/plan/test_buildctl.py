@@ -291,3 +291,18 @@ def test_several_workers_are_pruned_by_one_command(made: BuildKitMaker) -> None:
 
     assert {one, two} == taken(outcome)
     assert {made.directory(one), other.directory(two)} == paths(outcome)
+
+
+def test_what_a_start_drops_of_unreadable_records_is_unknown(made: BuildKitMaker) -> None:
+    """A record whose parent can't be read may be whole; its lease holds, and no collection takes what it has."""
+    made.record("a")
+    b = made.record("b", "a")
+    made.records.pop(build_id("a"))
+    (dropped,) = run(made.open(), "buildctl prune-histories")
+    made.records[build_id("x")] = {"cache.parent": 5}
+    store = made.open()
+    (kept,) = run(store, "buildctl prune-histories")
+
+    assert made.directory(b) in paths(dropped)
+    assert "cache" in store.doubts
+    assert made.directory(b) not in paths(kept)

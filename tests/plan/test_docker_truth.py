@@ -73,3 +73,36 @@ def test_a_damaged_store_is_told(bundled: Callable[[str], Path], name: str, chec
     said = done.out + done.err
     assert [] == [text for text in check["says"] if text not in said]
     assert [] == [text for text in check["never"] if text in said]
+
+
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        "containerd/daemon/io.containerd.snapshotter.v1.overlayfs/metadata.db",
+        "containerd/daemon/io.containerd.metadata.v1.bolt/meta.db",
+    ],
+)
+def test_with_the_containerd_image_store_its_databases_block_what_collects(
+    copied: Callable[[str], Path], damaged: str
+) -> None:
+    """6.3: the collector would judge snapshots of which nothing is known; volumes lie elsewhere."""
+    root = copied("d06") / "root"
+    (root / damaged).write_bytes(b"")
+    store = open_store(str(root))
+
+    for command in ("image prune -a -f", "rmi c1", "builder prune -a -f", "container prune -f", "history rm --all"):
+        outcome = run(store, f"docker {'buildx ' if command.startswith('history') else ''}{command}")
+        assert (outcome.blocked != "", outcome.removals) == (True, []), command
+    assert run(store, "docker volume prune -a -f").blocked == ""
+    store.close()
+
+
+def test_with_the_containerd_image_store_an_unread_container_blocks_images(copied: Callable[[str], Path]) -> None:
+    """6.3: a container protects the name that it was made with."""
+    root = copied("d06") / "root"
+    record = next((root / "containers").glob("*/config.v2.json"))
+    record.write_bytes(record.read_bytes()[:100])
+    store = open_store(str(root))
+
+    assert run(store, "docker image prune -a -f").blocked != ""
+    store.close()

@@ -143,6 +143,20 @@ def test_an_image_whose_layer_is_missing_is_no_image(make: DockerMaker) -> None:
     assert {"image-unloadable", "layer-unloadable"} <= codes(store)
 
 
+@pytest.mark.parametrize("text", ["", "sha256:12", "\0\0"])
+def test_a_parent_that_names_nothing_is_in_doubt(make: DockerMaker, text: str) -> None:
+    """The daemon would take it for none, and prune the image that it named."""
+    base = make.image("base", ("a",))
+    image = make.image("i", ("a", "b"), ("web:1",), parent=base)
+    path = f"image/overlay2/imagedb/metadata/sha256/{image}/parent"
+    (make.root / path).write_text(text)
+
+    store = make.open()
+
+    assert path in store.doubts["images"]
+    assert [f.severity for f in store.findings if f.path == path] == ["error"]
+
+
 def test_a_parent_that_is_gone_is_none(make: DockerMaker) -> None:
     """Item 17: the image has no parent then, and nothing is odd."""
     image = make.image("i", ("a",), ("web:1",), parent=ident("gone"))
@@ -649,7 +663,7 @@ def test_a_lease_on_a_layer_by_its_chain(make: DockerMaker) -> None:
 
 
 @pytest.mark.parametrize("name", ["snapshots.db", "containerdmeta.db"])
-@pytest.mark.parametrize("damage", ["missing", "cut", "zeros"])
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "zeros"])
 def test_unreadable_build_state_holds_every_layer(make: DockerMaker, name: str, damage: str) -> None:
     """6.3: which layers and directories build records hold is unknown."""
     chain = make.layer("a")
@@ -658,6 +672,8 @@ def test_unreadable_build_state_holds_every_layer(make: DockerMaker, name: str, 
     path = make.root / "buildkit" / name
     if damage == "missing":
         path.unlink()
+    elif damage == "empty":
+        path.write_bytes(b"")
     elif damage == "cut":
         path.write_bytes(path.read_bytes()[:5000])
     else:

@@ -46,7 +46,8 @@ class WorkerState:
     def _start(self) -> None:
         """What a start deletes; nothing collects until the first prune (3.4; Part 5, State used)."""
         cache = self.worker.cache
-        for ident in cache.start.dropped:
+        # Of records that can't all be read it isn't known which a start drops.
+        for ident in cache.start.dropped if not cache.doubt else ():
             self._delete(ident)
             self._delete(ident + VARIANTS)
         for lease in [i.id for i in self.meta.namespace(cache.namespace).leases.values() if TEMPORARY in i.labels]:

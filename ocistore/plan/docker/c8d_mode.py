@@ -34,10 +34,12 @@ class ContainerdImages:
 
     def remove_image(self, text: str, *, force: bool, prune: bool) -> None:
         """See ImageMode."""
+        self._state.check("images")
         c8d_images.remove_image(self._half, text, force=force, prune=prune)
 
     def prune_images(self, filters: ImageFilters, *, dangling_only: bool) -> None:
         """See ImageMode."""
+        self._state.check("images")
         c8d_images.prune_images(self._half, dangling_only=dangling_only, filters=filters)
 
     def container_paths(self, container: ContainerRecord) -> tuple[str, ...]:

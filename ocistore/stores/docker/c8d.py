@@ -71,9 +71,10 @@ def read_containerd_half(store: Store, records: DockerRecords, options: Options,
     if half.snapshotter:
         _describe_images(store, half)
         _claim_mount_points(store, records)
-        if half.active and half.meta.doubt:
-            store.doubts.setdefault("images", half.meta.doubt)
-            store.doubts.setdefault("cache", half.meta.doubt)
+        if half.active and "content" in store.doubts:
+            # Whatever goes, the collector then judges all content and all snapshots.
+            for area in ("images", "cache", "containers", "history"):
+                store.doubts.setdefault(area, store.doubts["content"])
 
 
 def _find_root(store: Store, options: Options) -> tuple[int, str, list[Entry]] | None:

@@ -25,10 +25,11 @@ from .layout import (
     LEASES,
     MOUNT_ID,
     NAMESPACE,
+    SNAPSHOTS,
     SNAPSHOTTER,
     Driver,
 )
-from .populate import populate_half, populate_snapshots
+from .populate import leased, populate_half, populate_snapshots
 from .presence import GraphPresence
 from .records import GraphHalf
 from .snapshots_db import read_snapshots
@@ -95,14 +96,25 @@ def read_build_state(store: Store, records: DockerRecords, options: Options) -> 
         presence=GraphPresence(records),
     )
     records.cache = cache
-    if (cache.records or records.snapshots) and not _is_there(store, LEASES) and not records.meta.doubt:
+    if (cache.records or records.snapshots) and not records.meta.doubt and _has_no_leases(records):
         # 6.3: a database that is missing counts as unreadable where other records need it.
-        records.meta.doubt = f"{LEASES} isn't there, so what build records hold is unknown"
+        what = "has no records" if _is_there(store, LEASES) else "isn't there"
+        records.meta.doubt = f"{LEASES} {what}, so what build records hold is unknown"
         store.findings.say("database-missing", records.meta.doubt, path=LEASES, root=store.root)
         for area in ("cache", "content"):
             store.doubts.setdefault(area, records.meta.doubt)
+    if not records.snapshots and not records.snapshot_doubt and next(leased(records.meta), None) is not None:
+        # Each leased snapshot has a bucket; an empty file is a database that the daemon made anew (1.3).
+        what = "has no records, though leases name snapshots, so that what they hold is unknown"
+        records.snapshot_doubt = f"{SNAPSHOTS} {what}"
+        store.findings.say("database-missing", what, path=SNAPSHOTS, root=store.root)
     records.placed = populate(store, records.meta, now_ns=options.judged_at(), owned_leases=cache.owns_lease)
     populate_cache(store, cache, records.placed.lease)
+
+
+def _has_no_leases(records: DockerRecords) -> bool:
+    """Whether nobody ever wrote leases: a namespace stays when its last lease goes."""
+    return records.meta is None or records.meta.metadata is None or not records.meta.metadata.namespaces
 
 
 def _is_there(store: Store, path: str) -> bool:

@@ -41,7 +41,7 @@ def read_images(store: Store, half: GraphHalf) -> list[str]:
         if not HEX_ID.fullmatch(entry.name):
             continue
         try:
-            half.images[entry.name] = _read_image(store, half, entry.name, entry.name in metadata)
+            half.images[entry.name] = _read_image(store, half, entry.name, entry.name in metadata, doubts)
         except CorruptFile as err:
             half.broken_images[entry.name] = err.sentence
         except UnreadableFile as err:
@@ -71,8 +71,8 @@ def chain_id(diff_ids: Sequence[str]) -> str:
     return chain.removeprefix("sha256:")
 
 
-def _read_image(store: Store, half: GraphHalf, ident: str, has_metadata: bool) -> ImageRecord:
-    """An image as the daemon loads it.
+def _read_image(store: Store, half: GraphHalf, ident: str, has_metadata: bool, doubts: list[str]) -> ImageRecord:
+    """An image as the daemon loads it; a parent that can't be read is added to `doubts`.
 
     Raises:
         CorruptFile: another hash, no JSON, another system than Linux, or a layer that isn't loaded.
@@ -94,7 +94,14 @@ def _read_image(store: Store, half: GraphHalf, ident: str, has_metadata: bool) -
         raise CorruptFile(f"its top layer {chain} isn't loaded")
     parent = ""
     if has_metadata:
-        parent = hex_of(read_word(store, f"{half.base}/imagedb/metadata/sha256/{ident}/parent"))
+        path = f"{half.base}/imagedb/metadata/sha256/{ident}/parent"
+        written = read_word(store, path)
+        parent = hex_of(written)
+        if written is not None and not parent:
+            # The daemon takes it for none, and would prune the image that it named (House rule 1).
+            text = "names no image, so that which image this one was made from is unknown"
+            store.findings.say("unreadable", text, path=path, root=store.root)
+            doubts.append(f"{path} {text}")
     return ImageRecord(ident, chain, diff_ids, parent, _created(top), _labels(top), has_metadata)
 
 
