@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -56,23 +57,27 @@ def accounts_of(path: str, store: Store, now_ns: int) -> list[Account]:
         now_ns: the time that the ladder's ages and expiries are judged at.
     """
     from ocistore.cli.progress import progress
-    from ocistore.plan.ladder import ladder
-    from ocistore.plan.together import weigh_together
+    from ocistore.plan.ladder import find_steps, weigh_steps
+    from ocistore.plan.together import find_halves, weigh_halves
     from ocistore.usage.sizes import measure
 
+    # What is read stays; what plans are made with is forgotten before the walk, so that both are never in memory.
+    gc.freeze()
+    steps, halves = find_steps(store, now_ns), find_halves(store, now_ns)
+    gc.collect()
     accounts = []
     for each in store.all_stores():
         with progress("sizes", "directories") as more:
             sizes = measure(each, more)
         # What only reads is never part of a plan.
-        rungs = ladder(each, sizes, now_ns) if each is store else None
+        rungs = weigh_steps(steps, sizes) if each is store else None
         for number, place in enumerate(each.places):
             if place.ledger:
                 root = place.prefix.rstrip("/") if number else each.root
                 account = _account(each, sizes, number, root, None if number else rungs)
                 if each is store and not number:
                     inner, repeated = _look_inside(path, store, sizes, now_ns)
-                    together = weigh_together(store, sizes, now_ns)
+                    together = None if halves is None else weigh_halves(halves, sizes)
                     account = account._replace(nested=inner, repeated=repeated, together=together)
                 accounts.append(account)
     return accounts

@@ -46,8 +46,41 @@ def take(
         gone: nodes that earlier steps took.
         named: the dropped were named one by one: they go even if nothing, or only doubt, held them before.
     """
-    graph = store.graph
     outcome = Outcome()
+    before = fates(store)
+    drop = set(dropped)
+    owned = owned_paths(store)
+    for number in find_taken(
+        store,
+        drop,
+        unreferenced=unreferenced,
+        now_ns=now_ns,
+        grace_ns=grace_ns,
+        gone=gone,
+        named=named,
+        outcome=outcome,
+    ):
+        node = store.graph.nodes[number]
+        paths = tuple(owned.get(number, ()))
+        why = _why_dropped(node) if number in drop else _why_taken(node, before[number])
+        outcome.removals.append(Removal(number, node.kind, node.id, paths, why, native(store, number)))
+    return outcome
+
+
+def find_taken(
+    store: Store,
+    dropped: Iterable[int],
+    *,
+    unreferenced: bool,
+    now_ns: int,
+    grace_ns: int,
+    gone: Iterable[int] = (),
+    named: bool = False,
+    outcome: Outcome | None = None,
+) -> list[int]:
+    """As `take`, the nodes alone, holders before what they hold; findings go to `outcome`."""
+    graph = store.graph
+    outcome = Outcome() if outcome is None else outcome
     before = fates(store)
     drop = set(dropped)
     absent = set(gone)
@@ -65,21 +98,9 @@ def take(
         for n, node in enumerate(graph.nodes)
         if not kept[n] and node.store == store.number and node.kind != "own" and n not in absent
     ]
-    for number in sorted(drop & {n for n, stays in enumerate(kept) if stays}):
+    for number in sorted(n for n in drop if kept[n]):
         outcome.findings.append(_still_held(store, number, kept))
-    owned = owned_paths(store)
-    for number in order_holders_first(graph, taken):
-        node = graph.nodes[number]
-        paths = tuple(owned.get(number, ()))
-        why = _why_dropped(node) if number in drop else _why_taken(node, before[number])
-        outcome.removals.append(Removal(number, node.kind, node.id, paths, why, native(store, number)))
-    return outcome
-
-
-def no_command(store: Store, node: int) -> str | None:
-    """For who only counts: no native command of any node."""
-    del store, node
-    return None
+    return order_holders_first(graph, taken)
 
 
 def _through_own(store: Store, starts: list[int], drop: set[int]) -> list[int]:

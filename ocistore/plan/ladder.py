@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from ocistore.errors import UsageError
-from ocistore.plan.closure import no_command, owned_paths, take
+from ocistore.plan.closure import find_taken, owned_paths
 from ocistore.plan.make import areas_of_scopes, open_session, select, whole_doubt
 from ocistore.usage.bytes import ZERO
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ocistore.plan.make import Session
     from ocistore.stores.store import Store
     from ocistore.usage.bytes import Bytes
@@ -57,8 +59,22 @@ _RUNGS: dict[str, tuple[tuple[str, str | None], ...]] = {
 }
 
 
+class Found(NamedTuple):
+    """A step before it is weighed: its paths, the command that takes exactly them, and how many things go."""
+
+    step: str
+    paths: list[str]
+    native: str | None
+    things: int
+
+
 def ladder(store: Store, sizes: Sizes, now_ns: int) -> list[Rung]:
-    """The rungs of a store, from the safest on; none where doubt forbids plans.
+    """The rungs of a store, from the safest on; none where doubt forbids plans."""
+    return weigh_steps(find_steps(store, now_ns), sizes)
+
+
+def find_steps(store: Store, now_ns: int) -> list[Found]:
+    """The steps of a store without their bytes; what is simulated for it can be forgotten before the store is walked.
 
     A native command is named only if its simulation takes exactly the paths of its rung.
     """
@@ -66,53 +82,49 @@ def ladder(store: Store, sizes: Sizes, now_ns: int) -> list[Rung]:
         return []
     gone: set[int] = set()
     dropped: frozenset[int] = frozenset()
-    steps: list[tuple[str, list[str], str | None, int]] = []
+    steps: list[Found] = []
     start = _start(store, now_ns)
     if start:
         paths, numbers = start
         gone |= numbers
-        steps.append(("start", paths, None, len(numbers)))
+        steps.append(Found("start", paths, None, len(numbers)))
     session: Session | None = open_session(store, now_ns)
     for scope, command in _RUNGS.get(store.kind, ()):
         if areas_of_scopes([scope]) & store.doubts.keys():
             continue
         dropped |= frozenset(select(store, scope, dropped, now_ns))
-        outcome = take(
-            store,
-            dropped,
-            unreferenced=True,
-            now_ns=now_ns,
-            grace_ns=0,
-            native=no_command,
-            gone=gone,
-        )
-        gone |= {removal.node for removal in outcome.removals if removal.node is not None}
-        paths = [path for removal in outcome.removals for path in removal.paths]
+        taken = find_taken(store, dropped, unreferenced=True, now_ns=now_ns, grace_ns=0, gone=gone)
+        gone.update(taken)
+        paths = _paths_of(store, taken)
         native = command if command and session and _does_exactly(session, command, paths) else None
-        steps.append((scope, paths, native, len(outcome.removals)))
-    freed = sizes.freed([paths for _, paths, _, _ in steps])
+        steps.append(Found(scope, paths, native, len(taken)))
+    return steps
+
+
+def weigh_steps(steps: Sequence[Found], sizes: Sizes) -> list[Rung]:
+    """The steps with what each frees after those above it."""
+    freed = sizes.freed([found.paths for found in steps])
     rungs: list[Rung] = []
     cumulative: Bytes | None = ZERO
-    for (step, _, native, count), frees in zip(steps, freed.steps, strict=True):
+    for found, frees in zip(steps, freed.steps, strict=True):
         cumulative = None if cumulative is None or frees is None else cumulative.plus(frees)
-        rungs.append(Rung(step, frees, cumulative, native, count))
+        rungs.append(Rung(found.step, frees, cumulative, found.native, found.things))
     return rungs
+
+
+def _paths_of(store: Store, numbers: Sequence[int]) -> list[str]:
+    owned = owned_paths(store)
+    return [path for number in numbers for path in owned.get(number, ())]
 
 
 def cost(store: Store, sizes: Sizes, scope: str, now_ns: int) -> tuple[Bytes | None, int]:
     """What a scope of `--prune` alone would free, and how many images it takes; (None, 0) where doubt forbids it."""
     if store.findings.blocking or whole_doubt(store):
         return None, 0
-    outcome = take(
-        store,
-        select(store, scope, frozenset(), now_ns),
-        unreferenced=False,
-        now_ns=now_ns,
-        grace_ns=0,
-        native=no_command,
-    )
-    freed = sizes.freed([removal.paths for removal in outcome.removals])
-    return freed.total, sum(1 for removal in outcome.removals if removal.kind == "image")
+    dropped = select(store, scope, frozenset(), now_ns)
+    taken = find_taken(store, dropped, unreferenced=False, now_ns=now_ns, grace_ns=0)
+    freed = sizes.freed([_paths_of(store, taken)])
+    return freed.total, sum(1 for number in taken if store.graph.nodes[number].kind == "image")
 
 
 def _start(store: Store, now_ns: int) -> tuple[list[str], set[int]] | None:

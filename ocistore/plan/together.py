@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ocistore.plan.closure import no_command, take
+from ocistore.plan.closure import find_taken, owned_paths
 from ocistore.plan.make import select
 
 if TYPE_CHECKING:
@@ -36,18 +36,32 @@ class Together(NamedTuple):
     only_both: Bytes | None
 
 
-def weigh_together(store: Store, sizes: Sizes, now_ns: int) -> Together | None:
-    """The figures of a store that has both images and build records; None if it hasn't, or doubt forbids plans."""
+class Halves(NamedTuple):
+    """The paths that go with unused images, with the build cache, and with both."""
+
+    images: list[str]
+    cache: list[str]
+    both: list[str]
+
+
+def find_halves(store: Store, now_ns: int) -> Halves | None:
+    """The paths of a store that has both images and build records; None if it hasn't, or doubt forbids plans."""
     kinds = {node.kind for node in store.graph.nodes if node.store == store.number}
     if not {"image", "record"} <= kinds or store.findings.blocking or store.doubts.keys() & {"images", "cache"}:
         return None
-    dropped = {scope: frozenset(select(store, scope, frozenset(), now_ns)) for scope in (IMAGES, CACHE)}
+    images, cache = (frozenset(select(store, scope, frozenset(), now_ns)) for scope in (IMAGES, CACHE))
+    owned = owned_paths(store)
 
-    def freed(nodes: frozenset[int]) -> Bytes | None:
-        outcome = take(store, nodes, unreferenced=False, now_ns=now_ns, grace_ns=0, native=no_command)
-        return sizes.freed([removal.paths for removal in outcome.removals]).total
+    def paths(dropped: frozenset[int]) -> list[str]:
+        taken = find_taken(store, dropped, unreferenced=False, now_ns=now_ns, grace_ns=0)
+        return [path for number in taken for path in owned.get(number, ())]
 
-    images, cache, both = freed(dropped[IMAGES]), freed(dropped[CACHE]), freed(dropped[IMAGES] | dropped[CACHE])
+    return Halves(paths(images), paths(cache), paths(images | cache))
+
+
+def weigh_halves(halves: Halves, sizes: Sizes) -> Together:
+    """The bytes of these paths."""
+    images, cache, both = (sizes.freed([paths]).total for paths in halves)
     if images is None or cache is None or both is None:
         return Together(images, cache, both, None)
     return Together(images, cache, both, both.minus(images).minus(cache))
