@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from functools import lru_cache
 
 from ocistore.errors import CorruptFile
 
@@ -72,9 +73,16 @@ def _zone(text: str) -> timezone:
 def format_time(ns: int) -> str:
     """RFC 3339 in UTC, fraction only as long as needed: `2026-11-21T07:00:00.5Z`."""
     seconds, rest = divmod(ns, SECOND_NS)
-    at = _EPOCH + timedelta(seconds=seconds)
+    day, second = divmod(seconds, 86400)
+    minute, second = divmod(second, 60)
     fraction = f".{rest:09d}".rstrip("0") if rest else ""
-    return f"{at:%Y-%m-%dT%H:%M:%S}".rjust(19, "0") + f"{fraction}Z"
+    return f"{_date(day)}T{minute // 60:02d}:{minute % 60:02d}:{second:02d}{fraction}Z"
+
+
+@lru_cache(maxsize=64)
+def _date(day: int) -> str:
+    """The date of a day since 1970; records of a store are of few days."""
+    return f"{_EPOCH + timedelta(days=day):%Y-%m-%d}".rjust(10, "0")
 
 
 def parse_duration(text: str) -> int:

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ocistore.findings import CODES, Finding
+from ocistore.plan.closure import owned_paths
 from ocistore.plan.plan import Outcome, Removal
 from ocistore.stores.docker.layout import CONTAINERS, VOLUMES
 
@@ -100,6 +101,13 @@ class DockerState:
         if self._silent:
             return
         number = node if node is not None else self.store.graph.find(kind, ident, self.store.number)
+        if number is not None:
+            # What the store has as text already isn't kept twice: a prune may take 100,000 records.
+            known = owned_paths(self.store).get(number, [])
+            if len(known) == len(paths) and set(known) == set(paths):
+                paths = tuple(known)
+            if self.store.graph.nodes[number].id == ident:
+                ident = self.store.graph.nodes[number].id
         self.outcome.removals.append(Removal(number, kind, ident, paths, why))
 
     def note(self, code: str, text: str, node: str | None = None, path: str = "") -> None:
