@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
 from ocistore.disk.filesystem import EXTENT_SHARING, find_type
@@ -10,7 +11,7 @@ from ocistore.disk.walk import walk
 from ocistore.usage.bytes import Bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator
 
     from ocistore.disk.walk import Walked
     from ocistore.findings import Findings
@@ -85,6 +86,26 @@ class Spots:
         return self.spot(number, inside)
 
 
+class Amounts:
+    """Bytes by claim, on flat arrays: a ledger has hundreds of thousands of claims."""
+
+    __slots__ = ("_columns",)
+
+    def __init__(self, count: int) -> None:
+        self._columns = tuple(array("q", bytes(8 * count)) for _ in Bytes._fields)
+
+    def __len__(self) -> int:
+        return len(self._columns[0])
+
+    def __iter__(self) -> Iterator[Bytes]:
+        return map(Bytes, *self._columns)
+
+    def set(self, claim: int, allocated: int, apparent: int, inodes: int) -> None:
+        """Says what a claim has."""
+        for column, amount in zip(self._columns, (allocated, apparent, inodes), strict=True):
+            column[claim] = amount
+
+
 class Counted:
     """What walks of claims gave, all places together.
 
@@ -97,7 +118,7 @@ class Counted:
 
     def __init__(self, spots: list[Spot]) -> None:
         self.spots = spots
-        self.single: list[Bytes] = [Bytes()] * len(spots)
+        self.single = Amounts(len(spots))
         self.groups: list[Group] = []
         self.incomplete: set[int] = set()
 
@@ -105,7 +126,7 @@ class Counted:
 def count_claims(
     store: Store,
     spots: list[Spot],
-    keys: Sequence[str | None],
+    key_of: Callable[[int], str | None],
     findings: Findings,
     progress: Callable[[int, int], None] | None = None,
 ) -> Counted:
@@ -114,7 +135,7 @@ def count_claims(
     Args:
         store: whose places are walked; only those in which claims lie.
         spots: where the claims lie, all different.
-        keys: by claim, `kind:id` of the node that findings name, or None.
+        key_of: of a claim, `kind:id` of the node that findings name, or None.
         findings: takes what could not be counted.
         progress: see `ocistore.disk.walk.walk`.
     """
@@ -126,7 +147,7 @@ def count_claims(
             continue
         walked = walk(place.tree.descriptor, [spots[claim].path for claim in mine], progress)
         for claim, *amounts in zip(mine, walked.allocated, walked.apparent, walked.inodes, strict=True):
-            counted.single[claim] = Bytes(*amounts)
+            counted.single.set(claim, *amounts)
         counted.incomplete.update(mine[claim] for claim in walked.incomplete)
         for inode, record in walked.links.items():
             names = [mine[claim] for claim in record[3:]]
@@ -137,7 +158,7 @@ def count_claims(
                 # Names of one inode in two places of the same file system.
                 known[2] -= len(names)
                 known += names
-        _report(store, place, walked, [keys[claim] for claim in mine], findings)
+        _report(store, place, walked, mine, key_of, findings)
     counted.groups = _grouped(links)
     return counted
 
@@ -150,14 +171,21 @@ def _grouped(links: dict[tuple[int, int], list[int]]) -> list[Group]:
     return [Group(claims, complete, amount) for (claims, complete), amount in sums.items()]
 
 
-def _report(store: Store, place: Place, walked: Walked, keys: Sequence[str | None], findings: Findings) -> None:
+def _report(
+    store: Store,
+    place: Place,
+    walked: Walked,
+    mine: list[int],
+    key_of: Callable[[int], str | None],
+    findings: Findings,
+) -> None:
     kind = find_type(place.tree.path)
     if kind in EXTENT_SHARING:
         text = f"files on {kind} can share blocks, which are counted for each of them; less may come back than is said"
         findings.say("shared-extents", text, path=place.prefix.rstrip("/"), root=store.root)
     for problem in walked.problems:
         path = place.prefix + problem.path
-        node = keys[problem.claim] if problem.claim >= 0 else None
+        node = key_of(mine[problem.claim]) if problem.claim >= 0 else None
         if problem.what == "unreadable":
             why = os.strerror(problem.errno).lower()
             findings.say("unreadable", f"{why}; what it holds is not counted", path=path, node=node, root=store.root)

@@ -59,7 +59,7 @@ def measure_freed(
             first.setdefault(where.find(path), number)
     taken = _claims(first)
     spots, step_of = list(taken), list(taken.values())
-    counted = count_claims(store, spots, [None] * len(spots), findings, progress)
+    counted = count_claims(store, spots, lambda _claim: None, findings, progress)
     unproved = {step_of[claim] for claim in counted.incomplete}
     unproved.update(_unsized(store, where, taken))
     return sum_freed(len(steps), step_of, counted, unproved, findings)

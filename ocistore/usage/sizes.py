@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from bisect import bisect_left
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -66,10 +67,15 @@ def measure(
         if spot not in owners:
             owners[spot] = _owner_above(owners, spot)
     nodes = store.graph.nodes
-    spots = list(owners)
-    keys = [nodes[owner].key if owner >= 0 else None for owner in owners.values()]
-    counted = count_claims(store, spots, keys, store.findings, progress)
-    return Sizes(store, where, list(owners.values()), counted)
+    spots, owner_of = list(owners), list(owners.values())
+    owners.clear()
+
+    def key_of(claim: int) -> str | None:
+        owner = owner_of[claim]
+        return nodes[owner].key if owner >= 0 else None
+
+    counted = count_claims(store, spots, key_of, store.findings, progress)
+    return Sizes(store, where, owner_of, counted)
 
 
 class Sizes:
@@ -89,8 +95,7 @@ class Sizes:
         self._fates: list[Fate] | None = None
         self._retained: list[Bytes | None] | None = None
         self._kept: dict[str, list[Bytes | None] | None] = {}
-        self._below: tuple[dict[Spot, int], list[str], list[int], list[int]] | None = None
-        self._steps_known: dict[Spot, int] = {spot: claim for claim, spot in enumerate(counted.spots)}
+        self._order: _Order | None = None
 
     @property
     def node_fates(self) -> list[Fate]:
@@ -181,7 +186,7 @@ class Sizes:
         for number, paths in enumerate(steps):
             for path in paths:
                 spot = self._where.find(path)
-                if spot not in self._steps_known:
+                if spot not in self._ordered.places:
                     return measure_freed(self.store, steps)
                 for claim in self._claims_below(spot):
                     if step_of[claim] < 0:
@@ -215,17 +220,25 @@ class Sizes:
             fate = next(f for f in _STRONGEST if f in among)
             yield fate, amount, among[fate] if among[fate] in owners else owners[0]
 
-    def _claims_below(self, spot: Spot) -> list[int]:
+    @property
+    def _ordered(self) -> _Order:
+        if self._order is None:
+            self._order = _order_claims(self._counted.spots)
+        return self._order
+
+    def _claims_below(self, spot: Spot) -> Sequence[int]:
         """The claims at a path and below it."""
-        if self._below is None:
-            self._below = _order_claims(self._counted.spots)
-        places, names, claims, ends = self._below
+        places, claims, ends = self._ordered
         first = places.get(spot)
         if first is not None:
             return claims[first : ends[first]]
-        prefix = _prefix(spot)
+        spots, prefix = self._counted.spots, _prefix(spot)
+
+        def name(claim: int) -> str:
+            return _prefix(spots[claim])
+
         # "0" comes after "/", so all that begins with the prefix lies between the two.
-        return claims[bisect_left(names, prefix) : bisect_left(names, prefix[:-1] + "0")]
+        return claims[bisect_left(claims, prefix, key=name) : bisect_left(claims, prefix[:-1] + "0", key=name)]
 
     def _is_counted(self, node: int) -> bool:
         thing = self.store.graph.nodes[node]
@@ -298,21 +311,24 @@ def _prefix(spot: Spot) -> str:
     return f"{spot.place}:/{spot.path}/" if spot.path else f"{spot.place}:/"
 
 
-def _order_claims(spots: list[Spot]) -> tuple[dict[Spot, int], list[str], list[int], list[int]]:
-    """Claims in the order of their paths.
+class _Order(NamedTuple):
+    """Claims in the order of their paths: place by spot, claims in order, and where those below each one end."""
 
-    Returns:
-        Place in the order by spot, prefixes and claims in the order, and where the claims below each one end.
-    """
-    order = sorted((_prefix(spot), claim) for claim, spot in enumerate(spots))
-    names, claims = [name for name, _ in order], [claim for _, claim in order]
-    ends = [len(names)] * len(names)
-    above: list[int] = []
-    for place, name in enumerate(names):
-        while above and not name.startswith(names[above[-1]]):
-            ends[above.pop()] = place
-        above.append(place)
-    return {spots[claim]: place for place, claim in enumerate(claims)}, names, claims, ends
+    places: dict[Spot, int]
+    claims: array[int]
+    ends: array[int]
+
+
+def _order_claims(spots: list[Spot]) -> _Order:
+    claims = array("I", sorted(range(len(spots)), key=lambda claim: _prefix(spots[claim])))
+    ends = array("I", [len(claims)]) * len(claims)
+    above: list[tuple[int, str]] = []
+    for place, claim in enumerate(claims):
+        name = _prefix(spots[claim])
+        while above and not name.startswith(above[-1][1]):
+            ends[above.pop()[0]] = place
+        above.append((place, name))
+    return _Order({spots[claim]: place for place, claim in enumerate(claims)}, claims, ends)
 
 
 def _owner_above(owners: dict[Spot, int], spot: Spot) -> int:
