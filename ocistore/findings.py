@@ -203,6 +203,7 @@ CODES: dict[str, Code] = {
     "directory-claimed-twice": Code("error", "Two records name one directory of the graph driver; both are held."),
     "interrupted-removal": Code("warning", "A layer whose removal was begun; the daemon ends it by itself."),
     "interrupted-write": Code("warning", "A layer whose registration was not ended; nothing removes it."),
+    "image-mount-unloaded": Code("warning", "The daemon doesn't find the layer of an image that a container mounts."),
     "leaked-mount": Code("warning", "A read-write layer without container or build; it holds the layer below it."),
     "inactive-image-store": Code("note", "An image store that is taken not to be in use; all of it is held."),
     "driver-bytes-unknown": Code("warning", "The graph driver's bytes can't be counted from files."),

@@ -130,7 +130,7 @@ class DockerMaker:
     def mount(self, name: str, parent: str = "", *, init: bool = True) -> None:
         """A read-write layer above a chain."""
         home = self.base / "layerdb/mounts" / name
-        home.mkdir()
+        home.mkdir(parents=True)
         mount_id = ident(f"mount {name}")
         (home / "mount-id").write_text(mount_id)
         self.directory(mount_id)

@@ -159,6 +159,52 @@ def test_an_image_mount_is_released_with_its_container(make: DockerMaker) -> Non
     assert taken(outcome, "layer") == {chain("a")}
 
 
+@pytest.fixture
+def with_image_mount(make: DockerMaker) -> tuple[DockerMaker, str, str, str]:
+    """A root whose container mounts the image of quay.io/x/d:1 by that name: with it its id, that and the mount's."""
+    image = make.image("d", ("only",), ("quay.io/x/d:1",))
+    container = make.container("c", mounts={"/d": {"Type": "image", "Spec": {"Source": f"sha256:{image}"}}})
+    name = f"{container}-quay.io/x/d:1"
+    make.mount(name, chain("only"), init=False)
+    config = make.root / f"containers/{container}/config.v2.json"
+    config.write_text(config.read_text().replace('"Type": "image"', f'"Type": "image", "ID": "{name}"'))
+    return make, container, image, name
+
+
+def test_an_image_mount_by_a_name_with_slashes_is_known_to_no_daemon(
+    with_image_mount: tuple[DockerMaker, str, str, str],
+) -> None:
+    """2.4: its layer lies too deep to be loaded, so it stays with its container's end, and holds no layer (28.5.2)."""
+    make, container, image, name = with_image_mount
+    mount = f"overlay2/{ident(f'mount {name}')}"
+    store = make.open()
+
+    outcome = run(store, "docker rm c && docker image prune -a -f")
+
+    assert (taken(outcome, "container"), taken(outcome, "image")) == ({container}, {image})
+    assert taken(outcome, "layer") == {chain("only")}
+    assert mount not in paths(outcome)
+    assert not [path for path in paths(outcome) if "quay.io" in path]
+    assert (store.doubts, f"image:{image}" in scoped(store, "unused")) == ({}, False)
+
+
+def test_a_plan_of_ones_own_takes_an_image_mount_with_its_container(
+    with_image_mount: tuple[DockerMaker, str, str, str],
+) -> None:
+    """Its record and its directory belong to the container, but docker rm doesn't take them."""
+    make, container, _, name = with_image_mount
+    store = make.open()
+
+    plan = plan_scopes(store, ["containers"], now_ns=NOW_NS, grace_ns=0)
+
+    (step,) = plan.steps
+    assert {
+        f"overlay2/{ident(f'mount {name}')}",
+        f"image/overlay2/layerdb/mounts/{container}-quay.io",
+    } <= set(step.removal.paths)
+    assert step.removal.native is None
+
+
 # Volumes -------------------------------------------------------------------------------------------------------------
 
 

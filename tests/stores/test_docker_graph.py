@@ -690,6 +690,30 @@ def test_unreadable_build_state_holds_every_layer(make: DockerMaker, name: str, 
     assert any(f.path == f"buildkit/{name}" and f.severity == "error" for f in store.findings)
 
 
+def test_directories_above_an_image_mount_that_is_gone_are_debris(make: DockerMaker) -> None:
+    """The daemon removes `ID-quay.io/x/d:1` alone; nothing is in doubt by what is empty."""
+    name = f"{ident('c')}-quay.io"
+    (make.base / f"layerdb/mounts/{name}/x").mkdir(parents=True)
+
+    store = make.open()
+
+    assert fate(store, "debris", f"image/overlay2/layerdb/mounts/{name}") == "unreferenced"
+    assert store.doubts == {}
+
+
+def test_an_image_mount_without_a_container_is_leaked(make: DockerMaker) -> None:
+    """Its directory goes with it."""
+    name = f"{ident('c')}-quay.io/x/d:1"
+    make.mount(name, init=False)
+
+    store = make.open()
+
+    path = f"image/overlay2/layerdb/mounts/{ident('c')}-quay.io"
+    assert fate(store, "debris", path) == "unreferenced"
+    assert owned_by(store, f"overlay2/{ident(f'mount {name}')}").startswith("debris:")
+    assert {"leaked-mount", "image-mount-unloaded"} <= codes(store)
+
+
 # The rest of the root ------------------------------------------------------------------------------------------------
 
 

@@ -151,7 +151,8 @@ class GraphImages:
 
     def _mounts_of(self, container: ContainerRecord) -> list[str]:
         names = [container.id, *sorted({mount.id for mount in container.mounts if mount.id})]
-        return [name for name in names if name in self.mounts]
+        # One below a directory is none that the daemon knows after a start.
+        return [name for name in names if name in self.mounts and not self.mounts[name].is_nested]
 
     def _mount_paths(self, name: str) -> list[str]:
         mount = self.mounts[name]

@@ -134,7 +134,7 @@ def native_command(store: Store, node: int) -> str | None:
     mine = store.graph.nodes[node]
     if mine.kind in ("image", "ref", "record", "history") and node not in _active(store):
         return None
-    if mine.kind == "container" and "not-loaded" not in mine.traits:
+    if mine.kind == "container" and not {"not-loaded", "image-mount-unloaded"}.intersection(mine.traits):
         return f"docker rm {mine.id}"
     if mine.kind == "volume":
         return shlex.join(["docker", "volume", "rm", mine.id])

@@ -16,7 +16,7 @@ from .populate import hold_layer, leased
 if TYPE_CHECKING:
     from ocistore.stores.store import Store
 
-    from .records import DockerRecords, GraphHalf
+    from .records import DockerRecords, GraphHalf, MountRecord
 
 
 def claim_half(store: Store, records: DockerRecords, half: GraphHalf) -> None:
@@ -77,11 +77,14 @@ class _Claims:
 
     def mounts(self) -> None:
         half = self.half
+        tops = {m.top: half.mount_owners[m.name] for m in half.mounts.values() if m.name in half.mount_owners}
         for mount in half.mounts.values():
-            path = f"{self.layerdb}/mounts/{mount.name}"
+            path = f"{self.layerdb}/mounts/{mount.top}"
             number = half.mount_owners.get(mount.name)
             if number is None:
-                number = self.unowned_mount(mount.name, path)
+                number = tops.get(mount.top)
+                if number is None:
+                    number = tops[mount.top] = self.unowned_mount(mount.top, path)
                 hold_layer(self.store, half, mount, number)
             self.store.own(path, number)
             for ident in (mount.mount_id, mount.init_id):
@@ -90,9 +93,25 @@ class _Claims:
                 else:
                     self.directory(ident, number)
             if not mount.loaded:
-                text = "its record names no directory or layer that is there"
-                self.say("layer-unloadable", f"a read-write layer that no daemon loads: {text}", path, number)
-                self.graph.nodes[number].doubt = self.graph.nodes[number].doubt or text
+                self.unloaded_mount(mount, number)
+        for name in half.empty_mounts:
+            path = f"{self.layerdb}/mounts/{name}"
+            note = "directories above the layer of an image that a container mounted; the layer is gone"
+            self.say("leaked-mount", note, path, self.debris.add(path, "leaked-mount", note))
+
+    def unloaded_mount(self, mount: MountRecord, number: int) -> None:
+        node = self.graph.nodes[number]
+        path = f"{self.layerdb}/mounts/{mount.name}"
+        if mount.is_nested and mount.mount_id:
+            # What it is, is known; only the daemon doesn't find it.
+            text = "its name has slashes, so that after a start no daemon finds it, or removes it with its container"
+            self.say("image-mount-unloaded", text, path, number)
+            if node.kind == "container":
+                node.traits = (*node.traits, "image-mount-unloaded")
+            return
+        text = "its record names no directory or layer that is there"
+        self.say("layer-unloadable", f"a read-write layer that no daemon loads: {text}", path, number)
+        node.doubt = node.doubt or text
 
     def unowned_mount(self, name: str, path: str) -> int:
         """A read-write layer whose container or build is gone; nothing ever releases it (6.2, 4)."""
@@ -186,7 +205,8 @@ class _Claims:
         self.debris.strangers(
             f"{self.layerdb}/sha256", lambda name: bool(HEX_ID.fullmatch(name) or REMOVING.fullmatch(name))
         )
-        self.debris.strangers(f"{self.layerdb}/mounts", lambda name: name in self.half.mounts)
+        mounts = {*self.half.empty_mounts, *(mount.top for mount in self.half.mounts.values())}
+        self.debris.strangers(f"{self.layerdb}/mounts", lambda name: name in mounts)
         self.debris.strangers(f"{self.layerdb}/tmp", lambda name: name in self.half.write_sets)
         driver = self.half.driver
         tops = {path.rpartition("/")[2] for path in (driver.base, driver.links, *driver.also) if path != driver.top}
@@ -261,7 +281,7 @@ class _Claims:
         lease_doubt = self.records.snapshot_doubt or (self.records.meta.doubt if self.records.meta else "")
         for number in (*heads, *(half.snapshot_nodes.values() if lease_doubt else ())):
             self.graph.nodes[number].doubt = self.graph.nodes[number].doubt or half.doubt
-        for name in half.mounts:
+        for name in {mount.top for mount in half.mounts.values()}:
             leaked = self.graph.find("debris", f"{self.layerdb}/mounts/{name}", self.store.number)
             if leaked is not None:
                 self.graph.nodes[leaked].doubt = self.graph.nodes[leaked].doubt or half.doubt

@@ -7,13 +7,16 @@ from typing import TYPE_CHECKING
 from ocistore.errors import UnreadableFile
 
 from .files import list_directory, read_number, read_word
-from .layout import HEX_ID, MOUNT_ID, REMOVING, hex_of
+from .layout import BUILDKIT_ID, HEX_ID, MOUNT_ID, REMOVING, hex_of
 from .records import BrokenLayer, LayerRecord, MountRecord
 
 if TYPE_CHECKING:
     from ocistore.stores.store import Store
 
     from .records import GraphHalf
+
+_DEEPEST = 16
+"""Slashes in the name of a read-write layer; names of images have a few."""
 
 
 def read_layers(store: Store, half: GraphHalf) -> list[str]:
@@ -105,24 +108,61 @@ def _read_mounts(store: Store, half: GraphHalf, doubts: list[str]) -> None:
     for entry in entries or []:
         if entry.type != "dir":
             continue
-        try:
-            mount_id, init_id, parent = (
-                read_word(store, f"{base}/{entry.name}/{name}") or "" for name in ("mount-id", "init-id", "parent")
-            )
-        except UnreadableFile as err:
-            store.findings.say("layer-unloadable", err.sentence, path=err.file or base, root=store.root)
-            doubts.append(f"{base}/{entry.name} can't be read")
-            half.mounts[entry.name] = MountRecord(entry.name, loaded=False)
+        if MOUNT_ID.fullmatch(entry.name) or BUILDKIT_ID.fullmatch(entry.name):
+            _read_mount(store, half, doubts, entry.name)
             continue
-        mount = MountRecord(entry.name, mount_id, init_id, hex_of(parent))
-        known = not parent or (mount.parent and mount.parent in half.layers)
-        if not MOUNT_ID.fullmatch(mount_id) or (init_id and not MOUNT_ID.fullmatch(init_id)) or not known:
-            mount.loaded = False
-            mount.mount_id = mount_id if _is_name(mount_id) else ""
-            mount.init_id = init_id if _is_name(init_id) else ""
-            if not MOUNT_ID.fullmatch(mount_id) or (init_id and not MOUNT_ID.fullmatch(init_id)):
-                doubts.append(f"{base}/{entry.name} doesn't say which directories are its own")
-        half.mounts[entry.name] = mount
+        mounts, is_empty = _search_mounts(store, base, entry.name)
+        for name in mounts:
+            _read_mount(store, half, doubts, name)
+        if is_empty:
+            half.empty_mounts.append(entry.name)
+        elif not mounts:
+            _read_mount(store, half, doubts, entry.name)
+
+
+def _search_mounts(store: Store, base: str, name: str) -> tuple[list[str], bool]:
+    """The read-write layers at and below an entry, and whether there are only directories.
+
+    Since 28 a container that mounts an image has a layer `ID-IMAGE`, with the image's name as it was typed, slashes and
+    all, so that it may lie deeper; when it goes, the directories above it stay (seen with 28.5.2).
+    """
+    found: list[str] = []
+    is_empty = True
+    stack = [name]
+    while stack:
+        at = stack.pop()
+        entries = list_directory(store, f"{base}/{at}")
+        is_empty = is_empty and entries is not None and all(entry.type == "dir" for entry in entries)
+        if any(entry.name == "mount-id" for entry in entries or []):
+            found.append(at)
+        if at.count("/") < _DEEPEST:
+            stack += [f"{at}/{entry.name}" for entry in entries or [] if entry.type == "dir"]
+        else:
+            is_empty = False
+    return sorted(found), is_empty
+
+
+def _read_mount(store: Store, half: GraphHalf, doubts: list[str], name: str) -> None:
+    path = f"{half.base}/layerdb/mounts/{name}"
+    try:
+        mount_id, init_id, parent = (
+            read_word(store, f"{path}/{file}") or "" for file in ("mount-id", "init-id", "parent")
+        )
+    except UnreadableFile as err:
+        store.findings.say("layer-unloadable", err.sentence, path=err.file or path, root=store.root)
+        doubts.append(f"{path} can't be read")
+        half.mounts[name] = MountRecord(name, loaded=False)
+        return
+    mount = MountRecord(name, mount_id, init_id, hex_of(parent))
+    known = not parent or (mount.parent and mount.parent in half.layers)
+    named = bool(MOUNT_ID.fullmatch(mount_id)) and (not init_id or bool(MOUNT_ID.fullmatch(init_id)))
+    if not named or not known:
+        mount.mount_id = mount_id if _is_name(mount_id) else ""
+        mount.init_id = init_id if _is_name(init_id) else ""
+    if not named:
+        doubts.append(f"{path} doesn't say which directories are its own")
+    mount.loaded = named and bool(known) and not mount.is_nested
+    half.mounts[name] = mount
 
 
 def _is_name(text: str) -> bool:

@@ -55,7 +55,7 @@ class MountRecord:
     """A read-write layer, `layerdb/mounts/<name>` (2.4).
 
     Attributes:
-        name: id of a container, or 25 characters of BuildKit's.
+        name: id of a container, or 25 characters of BuildKit's, or `ID-IMAGE` of an image that a container mounts.
         mount_id, init_id: directories in the graph driver, empty for none.
         parent: chain id of the layer that it stands on, empty for none.
         loaded: whether a daemon loads it, so that it counts as a use of its parent.
@@ -66,6 +66,16 @@ class MountRecord:
     init_id: str = ""
     parent: str = ""
     loaded: bool = True
+
+    @property
+    def top(self) -> str:
+        """Its entry of `layerdb/mounts`: the name of an image that was typed with slashes makes directories there."""
+        return self.name.partition("/")[0]
+
+    @property
+    def is_nested(self) -> bool:
+        """Whether it lies below an entry of `layerdb/mounts`, where no daemon finds it after a start."""
+        return "/" in self.name
 
 
 @dataclass(slots=True)
@@ -205,6 +215,7 @@ class GraphHalf:
         base: `image/<driver>`.
         active: whether it is the image store in use.
         images, layers, mounts: what a daemon loads, by id, chain and name; mounts that it doesn't load too.
+        empty_mounts: entries of `layerdb/mounts` with directories alone in them.
         broken_images: name of a file in imagedb/content -> why no daemon loads it.
         foreign_images: those of them that are whole, and for another system: id -> chain of the top layer.
         broken_layers: name of a directory in layerdb -> what can be read of a layer that no daemon loads.
@@ -232,6 +243,7 @@ class GraphHalf:
     layers: dict[str, LayerRecord] = field(default_factory=dict)
     broken_layers: dict[str, BrokenLayer] = field(default_factory=dict)
     mounts: dict[str, MountRecord] = field(default_factory=dict)
+    empty_mounts: list[str] = field(default_factory=list)
     names: dict[str, str] | None = field(default_factory=dict)
     removing: dict[str, str] = field(default_factory=dict)
     write_sets: dict[str, str] = field(default_factory=dict)
