@@ -78,32 +78,45 @@ def find_taken(
     named: bool = False,
     outcome: Outcome | None = None,
 ) -> list[int]:
-    """As `take`, the nodes alone, holders before what they hold; findings go to `outcome`."""
+    """As `take`, the nodes alone, holders before what they hold; findings go to `outcome`.
+
+    `dropped` and `gone` may be masks, a byte a node.
+    """
     graph = store.graph
     outcome = Outcome() if outcome is None else outcome
     before = fates(store)
-    drop = set(dropped)
-    absent = set(gone)
-    starts = [n for n in graph.roots if n not in drop and n not in absent]
-    starts += [n for n, fate in enumerate(before) if fate == "unknown" and n not in drop]
+    drop, absent = _mask(store, dropped), _mask(store, gone)
+    starts = [n for n in graph.roots if not drop[n] and not absent[n]]
+    starts += [n for n, fate in enumerate(before) if fate == "unknown" and not drop[n]]
     spared = _spared(store, before, unreferenced, now_ns, grace_ns, absent, outcome)
     if named:
         # What nothing holds stays, except what is named and what only that holds.
-        below = reach_from(graph, drop)
+        below = reach_from(graph, [n for n, is_dropped in enumerate(drop) if is_dropped])
         spared = [n for n in spared if not below[n]]
     starts += spared
     kept = reach_from(graph, _through_own(store, starts, drop))
     taken = [
         n
         for n, node in enumerate(graph.nodes)
-        if not kept[n] and node.store == store.number and node.kind != "own" and n not in absent
+        if not kept[n] and node.store == store.number and node.kind != "own" and not absent[n]
     ]
-    for number in sorted(n for n in drop if kept[n]):
-        outcome.findings.append(_still_held(store, number, kept))
+    for number, stays in enumerate(kept):
+        if stays and drop[number]:
+            outcome.findings.append(_still_held(store, number, kept))
     return order_holders_first(graph, taken)
 
 
-def _through_own(store: Store, starts: list[int], drop: set[int]) -> list[int]:
+def _mask(store: Store, numbers: Iterable[int]) -> bytearray:
+    """A byte a node, 1 for these; a mask is itself."""
+    if isinstance(numbers, bytearray):
+        return numbers
+    mask = bytearray(len(store.graph))
+    for number in numbers:
+        mask[number] = 1
+    return mask
+
+
+def _through_own(store: Store, starts: list[int], drop: bytearray) -> list[int]:
     """Starts without the own nodes, and in their place what these hold, the dropped left out."""
     nodes = store.graph.nodes
     found: dict[int, None] = {}
@@ -112,7 +125,7 @@ def _through_own(store: Store, starts: list[int], drop: set[int]) -> list[int]:
             found[number] = None
     for number, node in enumerate(nodes):
         if node.kind == "own":
-            found.update((held, None) for held, _ in store.graph.held_by(number) if held not in drop)
+            found.update((held, None) for held, _ in store.graph.held_by(number) if not drop[held])
     return list(found)
 
 
@@ -122,7 +135,7 @@ def _spared(
     unreferenced: bool,
     now_ns: int,
     grace_ns: int,
-    absent: set[int],
+    absent: bytearray,
     outcome: Outcome,
 ) -> list[int]:
     """What nothing holds and stays all the same: all of it if it isn't asked for, else what is too young."""
@@ -130,7 +143,7 @@ def _spared(
     young = []
     for number, fate in enumerate(before):
         node = store.graph.nodes[number]
-        if fate != "unreferenced" or number in absent or node.store != store.number:
+        if fate != "unreferenced" or absent[number] or node.store != store.number:
             continue
         if not unreferenced:
             spared.append(number)

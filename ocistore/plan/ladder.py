@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import TYPE_CHECKING, NamedTuple
 
 from ocistore.errors import UsageError
@@ -80,13 +81,14 @@ def find_steps(store: Store, now_ns: int) -> list[Found]:
     """
     if store.findings.blocking or whole_doubt(store):
         return []
-    gone: set[int] = set()
+    gone = bytearray(len(store.graph))
     dropped: frozenset[int] = frozenset()
     steps: list[Found] = []
     start = _start(store, now_ns)
     if start:
         paths, numbers = start
-        gone |= numbers
+        for number in numbers:
+            gone[number] = 1
         steps.append(Found("start", paths, None, len(numbers)))
     session: Session | None = open_session(store, now_ns)
     for scope, command in _RUNGS.get(store.kind, ()):
@@ -94,7 +96,8 @@ def find_steps(store: Store, now_ns: int) -> list[Found]:
             continue
         dropped |= frozenset(select(store, scope, dropped, now_ns))
         taken = find_taken(store, dropped, unreferenced=True, now_ns=now_ns, grace_ns=0, gone=gone)
-        gone.update(taken)
+        for number in taken:
+            gone[number] = 1
         paths = _paths_of(store, taken)
         native = command if command and session and _does_exactly(session, command, paths) else None
         steps.append(Found(scope, paths, native, len(taken)))
@@ -138,6 +141,8 @@ def _start(store: Store, now_ns: int) -> tuple[list[str], set[int]] | None:
         for removal in start_removals(store, now_ns):
             paths += removal.paths
             numbers.update(() if removal.node is None else (removal.node,))
+        # The state that was made for it has circles, and one of a large store is enough in memory.
+        gc.collect()
     return (paths, numbers) if numbers else None
 
 
