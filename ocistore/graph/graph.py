@@ -76,7 +76,8 @@ class Graph:
         self._word = array("H")
         self._words: list[str] = []
         self._word_numbers: dict[str, int] = {}
-        self._roots: dict[int, list[str]] = {}
+        self._roots: dict[int, tuple[str, ...]] = {}
+        self._reasons: dict[str, tuple[str, ...]] = {}
         self._holders: _Adjacency | None = None
         self._held: _Adjacency | None = None
 
@@ -114,12 +115,15 @@ class Graph:
 
     def root(self, number: int, word: str) -> None:
         """Says that a node stays because of itself, and why."""
-        words = self._roots.setdefault(number, [])
-        if word not in words:
-            words.append(word)
+        words = self._roots.get(number)
+        if words is None:
+            # One tuple for all that stay for the same reason.
+            self._roots[number] = self._reasons.setdefault(word, (word,))
+        elif word not in words:
+            self._roots[number] = (*words, word)
 
     @property
-    def roots(self) -> Mapping[int, list[str]]:
+    def roots(self) -> Mapping[int, Sequence[str]]:
         """The roots and why each is one."""
         return self._roots
 

@@ -98,9 +98,10 @@ def find_steps(store: Store, now_ns: int) -> list[Found]:
         taken = find_taken(store, dropped, unreferenced=True, now_ns=now_ns, grace_ns=0, gone=gone)
         for number in taken:
             gone[number] = 1
-        paths = _paths_of(store, taken)
+        paths, things = _paths_of(store, taken), len(taken)
+        del taken
         native = command if command and session and _does_exactly(session, command, paths) else None
-        steps.append(Found(scope, paths, native, len(taken)))
+        steps.append(Found(scope, paths, native, things))
     return steps
 
 

@@ -79,7 +79,7 @@ def _take(record: CacheRecord, name: str, value: bytes | Bucket) -> None:
         if inner is not None:
             take(record, inner)
     elif isinstance(inner, str):
-        record.indexes[name] = inner
+        record.indexes = {**(record.indexes or {}), name: inner}
 
 
 def _judge_kind(record: CacheRecord) -> None:

@@ -25,6 +25,7 @@ STALE = "stale"
 _RECORD_LEASE = re.compile(r"([a-z0-9]{25})(?:-variants|-view)?")
 _BUILD_LEASE = re.compile(r"ref_([a-z0-9]{25})")
 _CACHE_MOUNT = "exec.cachemount"
+_TRAITS = "buildkit_traits"
 _MOUNT_PATH = re.compile(r"cached mount (\S+) from ")
 _NOTE_LENGTH = 160
 
@@ -107,7 +108,9 @@ def _describe(store: Store, cache: Cache, number: int, record: CacheRecord) -> N
     node.state = record.record_type
     node.created = _time(record.created_ns)
     node.note = _note(halves)
-    node.traits = tuple(_traits(record, halves, cache))
+    # One tuple for all records of the same traits.
+    traits = tuple(_traits(record, halves, cache))
+    node.traits = store.cache.setdefault(_TRAITS, {}).setdefault(traits, traits)
 
 
 def _traits(record: CacheRecord, halves: list[CacheRecord], cache: Cache) -> Iterable[str]:
@@ -127,7 +130,7 @@ def _traits(record: CacheRecord, halves: list[CacheRecord], cache: Cache) -> Ite
 def _note(halves: list[CacheRecord]) -> str:
     """What it is: a cache mount by its path and id, else the step as BuildKit describes it."""
     for half in halves:
-        if half.record_type == _CACHE_MOUNT and "cache-dir" in half.indexes:
+        if half.record_type == _CACHE_MOUNT and half.indexes and "cache-dir" in half.indexes:
             path = _MOUNT_PATH.match(half.description)
             ident = half.indexes["cache-dir"]
             return f"cache mount {path.group(1)}, id {ident}" if path else f"cache mount with id {ident}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(slots=True)
@@ -20,7 +20,7 @@ class CacheRecord:
         created_ns, last_used_ns: None for never.
         record_type: `regular`, `internal`, `frontend`, `source.local`, `source.git.checkout`, `exec.cachemount`, ...
         policy: 0 default, 1 retain.
-        indexes: source indexes (`cache-dir`, `local.sharedKey`, ...): key -> value.
+        indexes: source indexes (`cache-dir`, `local.sharedKey`, ...): key -> value; None without any.
     """
 
     id: str
@@ -47,7 +47,7 @@ class CacheRecord:
     policy: int = 0
     description: str = ""
     deleted: bool = False
-    indexes: dict[str, str] = field(default_factory=dict)
+    indexes: dict[str, str] | None = None
 
 
 @dataclass(slots=True)
