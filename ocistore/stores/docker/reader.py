@@ -10,6 +10,7 @@ from .active import choose_active, find_graph_drivers, find_snapshotters
 from .builders import tell_builders_apart
 from .claim import claim_half
 from .containers import read_containers
+from .files import list_directory
 from .layout import MANAGED_CONTAINERD
 from .own import add_own, claim_common
 from .populate import populate_containers, populate_volumes
@@ -79,9 +80,8 @@ def read_docker(
 
 
 def _has_containerd(store: Store) -> bool:
-    from ocistore.stores.identify import is_directory
-
-    return is_directory(store.tree, MANAGED_CONTAINERD)
+    head, _, name = MANAGED_CONTAINERD.rpartition("/")
+    return any(entry.name == name and entry.type == "dir" for entry in list_directory(store, head) or [])
 
 
 def _say_doubts(store: Store, records: DockerRecords) -> None:
