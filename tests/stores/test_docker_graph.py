@@ -157,6 +157,16 @@ def test_a_parent_that_names_nothing_is_in_doubt(make: DockerMaker, text: str) -
     assert [f.severity for f in store.findings if f.path == path] == ["error"]
 
 
+def test_metadata_that_cant_be_listed_puts_images_in_doubt(make: DockerMaker) -> None:
+    """Which image was made from which is unknown then."""
+    make.image("i", ("a",), ("web:1",))
+    metadata = make.base / "imagedb/metadata/sha256"
+    metadata.rmdir()
+    metadata.write_text("no directory")
+
+    assert "imagedb/metadata" in make.open().doubts["images"]
+
+
 def test_a_parent_that_is_gone_is_none(make: DockerMaker) -> None:
     """Item 17: the image has no parent then, and nothing is odd."""
     image = make.image("i", ("a",), ("web:1",), parent=ident("gone"))

@@ -36,7 +36,10 @@ def read_images(store: Store, half: GraphHalf) -> list[str]:
     entries = list_directory(store, base)
     if entries is None:
         doubts.append(f"{base} can't be listed")
-    metadata = {entry.name for entry in list_directory(store, f"{half.base}/imagedb/metadata/sha256") or []}
+    described = list_directory(store, f"{half.base}/imagedb/metadata/sha256")
+    if described is None:
+        doubts.append(f"{half.base}/imagedb/metadata/sha256 can't be listed")
+    metadata = {entry.name for entry in described or []}
     for entry in entries or []:
         if not HEX_ID.fullmatch(entry.name):
             continue
