@@ -17,6 +17,7 @@ from ocistore.plan.buildkit.policy import read_buildkit_policy, read_docker_poli
 from ocistore.plan.buildkit.session import BuildKitSession
 from ocistore.plan.buildkit.versions import read_version
 from ocistore.plan.plan import Outcome
+from ocistore.plan.zone import local_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -65,7 +66,6 @@ def _plan_buildkit(store: Store, text: str, now_ns: int, version: str | None) ->
 def _plan_docker(store: Store, text: str, now_ns: int, version: str | None) -> Outcome:
     # Imported here: a BuildKit root doesn't pay for Docker's rules.
     from ocistore.plan.docker.failures import Doubtful
-    from ocistore.plan.docker.filters import local_zone
     from ocistore.plan.docker.session import DockerSession, open_state
     from ocistore.plan.docker.versions import rules_of
 

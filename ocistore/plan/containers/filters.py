@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
-from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
 from ocistore.errors import CorruptFile
 from ocistore.formats.goglob import match_path, parse_filter_time
+from ocistore.plan.zone import local_zone
 from ocistore.stores.containers_storage.relations import ListingFails
 
 from .lookup import look_up_image, repository_of
@@ -42,20 +41,6 @@ def split_filters(texts: Iterable[str]) -> dict[str, list[str]]:
             raise RuleFails(f"the filter {text!r} is no KEY=VALUE")
         found.setdefault(key.lower().strip(), []).append(value)
     return found
-
-
-def local_zone() -> tzinfo:
-    """The zone of a time that names none: UTC unless TZ is set."""
-    name = os.environ.get("TZ", "").removeprefix(":")
-    if not name:
-        return UTC
-    # Imported here: hardly any run has a filter with such a time.
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC
 
 
 def filter_time(text: str, now_ns: int) -> int:

@@ -8,9 +8,9 @@ from ocistore.plan.buildkit.cache_state import CacheState
 from ocistore.plan.buildkit.docker_flags import engine_rule, read_prune
 from ocistore.plan.buildkit.failure import CommandFails
 from ocistore.plan.buildkit.versions import buildkit_in_docker
+from ocistore.plan.zone import local_zone
 
 from .failures import RuleFails
-from .filters import local_zone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

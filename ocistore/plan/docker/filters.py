@@ -6,14 +6,13 @@ Source: docker/cli `opts/opts.go FilterOpt`; moby `daemon/prune.go matchLabels`,
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
-from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
 
 from ocistore.errors import CorruptFile
 from ocistore.formats.goglob import parse_filter_time
 from ocistore.plan.docker.failures import RuleFails
+from ocistore.plan.zone import local_zone
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,20 +42,6 @@ def split_filters(texts: Iterable[str], accepted: frozenset[str]) -> dict[str, l
         if value.strip() not in values:
             values.append(value.strip())
     return found
-
-
-def local_zone() -> tzinfo:
-    """The zone of a time that names none: UTC unless TZ is set."""
-    name = os.environ.get("TZ", "").removeprefix(":")
-    if not name:
-        return UTC
-    # Imported here: hardly any run has a filter with such a time.
-    from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError):
-        return UTC
 
 
 def read_until(filters: Mapping[str, list[str]], now_ns: int) -> int | None:
