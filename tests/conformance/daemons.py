@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 _STARTED = 60
 _DEADLINE = 300
-_QUIET = 1.5
-"""Seconds without a change on the disk after which a daemon has done what it does in the background."""
 
 
 def why_not(daemon: str) -> str:
@@ -55,11 +53,13 @@ class DaemonStore:
         top: an empty directory of its own.
         words: what `{name}` in a command stands for.
         kind: how `ocistore` calls the store.
+        quiet: seconds without a change on the disk after which the daemon has done what it does in the background.
     """
 
     top: Path
     words: dict[str, str] = field(default_factory=dict)
     kind: str = ""
+    quiet: float = 1.5
     _starts: set[str] | None = None
 
     def __post_init__(self) -> None:
@@ -122,7 +122,7 @@ class DaemonStore:
     def _settle(self) -> None:
         end = time.monotonic() + _STARTED
         last, since = self._paths().keys(), time.monotonic()
-        while time.monotonic() < end and time.monotonic() - since < _QUIET:
+        while time.monotonic() < end and time.monotonic() - since < self.quiet:
             time.sleep(0.2)
             now = self._paths().keys()
             if now != last:
@@ -246,6 +246,8 @@ class DockerStore(DaemonStore):
     """
 
     kind: str = "docker"
+    # With graph drivers a command has done all when it ends.
+    quiet: float = 0.3
     driver: str = "overlay2"
 
     def daemon(self) -> list[str]:
