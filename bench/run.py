@@ -1,11 +1,12 @@
 """Measures whole processes side by side and writes a table.
 
-usage: python -m bench.run [--large DIRECTORY]... [--make INODES]...
+usage: python -m bench.run [--large DIRECTORY]... [--make INODES]... [--docker DIRECTORY]... [--records NUMBER]...
                            [--store DIRECTORY [--runroot DIRECTORY] | --archive FILE]
 
 `--large` names stores for `df` against du and others; `--make` makes such stores first (make_store.py) and removes
-them afterwards.  `--store` names a store with many images for the other verbs, `--archive` a .tar.zst of one, with
-`root` and `run` in it.  Programs take turns in one run, so that a slow moment meets all of them; a ratio is the median
+them afterwards.  `--docker` names data-roots for the verbs on build records, beside docker's own; `--records` makes one
+with so many records first (make_docker.py).  `--store` names a store with many images for the other verbs, `--archive`
+a .tar.zst of one, with `root` and `run` in it.  Programs take turns in one run, so that a slow moment meets all of them; a ratio is the median
 of the ratios within the turns.  The cache is warm.  Memory is the peak of the largest process; below that of this
 program itself, about 20 MiB, it can't be seen, since a process starts with its parent's.  Stores are only read; podman,
 which writes, gets a copy of the small one.  Run it with the Python that ocistore is installed in: `--version` is
@@ -27,12 +28,15 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
+from bench.make_docker import make_docker
 from bench.make_store import make_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 HERE = Path(__file__).resolve().parent
+OTHERS = "## bolt"
+"""Where in RESULTS.md the figures of bench/bolt_scan.py begin."""
 
 
 class Run(NamedTuple):
@@ -170,6 +174,45 @@ def small(ocistore: list[str], store: str, runroot: str | None, turns: int) -> s
     return table(f"A store of many images, {count_inodes(store):,} inodes", "du -s", rows)
 
 
+def docker(ocistore: list[str], store: str, turns: int, bounds: dict[str, str]) -> str:
+    """The verbs on a data-root with many build records, and docker's own figures of a copy of it."""
+    answer = subprocess.run([*ocistore, "ls", store, "--kind", "record", "--json"], capture_output=True, text=True)
+    records = answer.stdout.count('"kind":"record"')
+    verbs = (["ls", "--kind", "record"], ["df"], ["ls", "-s", "--kind", "record"])
+    commands = [[*ocistore, verb[0], store, *verb[1:]] for verb in verbs]
+    runs = take_turns([["du", "-s", store], *commands], turns)
+    rows = [row("du -s", runs[0], None)]
+    for verb, its in zip(verbs, runs[1:], strict=True):
+        name = f"ocistore {' '.join(verb)}"
+        rows.append(row(name, its, runs[0], bounds.get(name, "")))
+    rows += docker_itself(store)
+    return table(f"A data-root of {records:,} build records, {count_inodes(store):,} inodes", "du -s", rows)
+
+
+def docker_itself(store: str) -> list[Row]:
+    """What docker's own commands take on a copy, with a daemon that has started."""
+    from tests.conformance.daemons import DockerStore, why_not
+
+    names = {"docker system df (on a copy)": ["docker", "system", "df"]}
+    names["docker buildx du (on a copy)"] = ["docker", "buildx", "du"]
+    reason = why_not("dockerd")
+    if reason:
+        return [Row(name, reason, "", "", "") for name in names]
+    found = []
+    with tempfile.TemporaryDirectory(prefix="ocb-") as directory:
+        copy = DockerStore(Path(directory) / "s")
+        copy.root.rmdir()
+        subprocess.run(["cp", "-a", store, str(copy.root)], check=True)
+        os.environ["PATH"] = copy.environment()["PATH"]
+        with copy.running():
+            for name, words in names.items():
+                if copy.try_native(words).returncode:
+                    found.append(Row(name, "not installed", "", "", ""))
+                else:
+                    found.append(row(name, take_turns([copy.client(words)], 3)[0], None))
+    return found
+
+
 @contextlib.contextmanager
 def native_copy(store: str, runroot: str | None) -> Iterator[list[str] | None]:
     """The beginning of a podman command on a copy of the store, None without podman."""
@@ -224,6 +267,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--large", action="append", default=[], metavar="DIRECTORY")
     parser.add_argument("--make", action="append", default=[], type=int, metavar="INODES")
+    parser.add_argument("--docker", action="append", default=[], metavar="DIRECTORY")
+    parser.add_argument("--records", action="append", default=[], type=int, metavar="NUMBER")
     parser.add_argument("--store", metavar="DIRECTORY")
     parser.add_argument("--runroot", metavar="DIRECTORY")
     parser.add_argument("--archive", metavar="FILE")
@@ -245,6 +290,13 @@ def main() -> None:
             tables.append(large(ocistore, f"{directory}/{made}", args.turns))
             shutil.rmtree(f"{directory}/{made}")
         tables += [large(ocistore, given, args.turns) for given in args.large]
+        bounds = {"ocistore ls --kind record": "1 s", "ocistore df": "2 s"}
+        tables += [docker(ocistore, given, args.turns, bounds) for given in args.docker]
+        for made in args.records:
+            make_docker(Path(directory) / f"records{made}", made, 200, 1)
+            many = {"ocistore df": "20 s, 500 MiB"}
+            tables.append(docker(ocistore, f"{directory}/records{made}", min(args.turns, 3), many))
+            shutil.rmtree(f"{directory}/records{made}")
     head = (
         "# Results\n\n"
         "Written by `bench/run.py`, whose text says how they are measured.\n\n"
@@ -253,7 +305,10 @@ def main() -> None:
         f"{args.turns} turns.\n\n"
     )
     text = head + "\n".join(tables)
-    Path(args.out).write_text(text)
+    out = Path(args.out)
+    # What other programs measured stands below and stays.
+    below = out.read_text().partition(OTHERS) if out.exists() else ("", "", "")
+    out.write_text(text + "\n" + below[1] + below[2] if below[1] else text)
     print(text)
 
 
