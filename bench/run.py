@@ -6,11 +6,11 @@ usage: python -m bench.run [--large DIRECTORY]... [--make INODES]... [--docker D
 `--large` names stores for `df` against du and others; `--make` makes such stores first (make_store.py) and removes
 them afterwards.  `--docker` names data-roots for the verbs on build records, beside docker's own; `--records` makes one
 with so many records first (make_docker.py).  `--store` names a store with many images for the other verbs, `--archive`
-a .tar.zst of one, with `root` and `run` in it.  Programs take turns in one run, so that a slow moment meets all of them; a ratio is the median
-of the ratios within the turns.  The cache is warm.  Memory is the peak of the largest process; below that of this
-program itself, about 20 MiB, it can't be seen, since a process starts with its parent's.  Stores are only read; podman,
-which writes, gets a copy of the small one.  Run it with the Python that ocistore is installed in: `--version` is
-measured against that one.
+a .tar.zst of one, with `root` and `run` in it.  Programs take turns in one run, so that a slow moment meets all of
+them; a ratio is the median of the ratios within the turns.  The cache is warm.  Memory is the peak of the largest
+process; below that of this program itself, about 20 MiB, it can't be seen, since a process starts with its parent's.
+Stores are only read; podman and docker, which write, get copies.  Run it with the Python that ocistore is installed in:
+`--version` is measured against that one.
 """
 
 from __future__ import annotations
