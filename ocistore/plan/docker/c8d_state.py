@@ -87,8 +87,11 @@ class ContainerdHalf:
         """From here on removals go into this outcome."""
         self.meta.begin(outcome)
 
-    def start(self) -> None:
-        """What a start does: leases of records that can't be loaded go, then containerd collects (3.4)."""
+    def start(self, told: Outcome | None = None) -> None:
+        """What a start does: leases of records that can't be loaded go, then containerd collects (3.4).
+
+        It is no command's doing; `told` receives it where it is asked for.
+        """
         cache = self.half.cache
         stale = cache.start.dropped if cache is not None and not cache.doubt else {}
 
@@ -100,7 +103,11 @@ class ContainerdHalf:
                 self.delete_lease(lease)
             self.collect()
 
-        self.meta.silently(delete)
+        if told is None:
+            self.meta.silently(delete)
+        else:
+            self.meta.begin(told)
+            delete()
 
     def passes(self, record: ImageRecord, filters: ImageFilters) -> bool:
         """Whether an image record passes the filters of a prune (5.8, prune, 2).

@@ -25,11 +25,34 @@ def prune_volumes(state: DockerState, filters: Mapping[str, list[str]]) -> None:
     state.check("volumes")
     everything = not state.rules.volumes_by_label or read_bool(filters, "all", False, state.rules)
     for volume in list(state.volumes.values()):
-        if state.users_of(volume.name) or volume.options or not (everything or volume.anonymous):
+        if volume.options or not (everything or volume.anonymous):
             continue
-        if matches_labels(volume.labels, filters.get("label", ()), filters.get("label!", ())):
-            with suppress(RuleFails):
-                state.delete_volume(volume, "no container mounts it")
+        if not matches_labels(volume.labels, filters.get("label", ()), filters.get("label!", ())):
+            continue
+        if users := state.users_of(volume.name):
+            _note_forgotten(state, volume, users)
+            continue
+        with suppress(RuleFails):
+            state.delete_volume(volume, "no container mounts it")
+
+
+def _note_forgotten(state: DockerState, volume: VolumeRecord, users: Sequence[ContainerRecord]) -> None:
+    """Says where a daemon may not know of any of a volume's users.
+
+    At a start it looks at a container's mounts in no order, and at none after an image mount whose layer it doesn't
+    find: one by a name with slashes, or one that came by --volumes-from (seen with 28.5.2; moby `daemon/daemon.go
+    prepareMountPoints`).  The volume stays in any order but one.
+    """
+    half = state.records.graph
+    if half is None or not half.active:
+        return
+    found = {mount.name for mount in half.mounts.values() if mount.loaded}
+    if all(any(mount.type == "image" and mount.id not in found for mount in user.mounts) for user in users):
+        text = (
+            f"the daemon may not know that container {users[0].id[:12]} uses volume {volume.name}, as after a start it"
+            " doesn't find the layer of an image that the container mounts; the volume is taken to stay"
+        )
+        state.note("native-order-undefined", text, node=f"volume:{volume.name}")
 
 
 def remove_volumes(state: DockerState, names: Sequence[str], *, force: bool) -> None:
@@ -48,6 +71,7 @@ def remove_volumes(state: DockerState, names: Sequence[str], *, force: bool) -> 
                 if not force:
                     raise RuleFails(f"no such volume: {name}")
             elif users:
+                _note_forgotten(state, volume, users)
                 raise RuleFails(f"volume {name} is in use by container {users[0].id[:12]}")
             else:
                 state.delete_volume(volume, "asked for")
