@@ -205,6 +205,21 @@ def test_a_plan_of_ones_own_takes_an_image_mount_with_its_container(
     assert step.removal.native is None
 
 
+@pytest.mark.parametrize(("found", "codes"), [(True, []), (False, ["native-order-undefined"])])
+def test_a_volume_beside_an_image_mount_that_isnt_found(make: DockerMaker, found: bool, codes: list[str]) -> None:
+    """The daemon may have given up on the container's mounts before it saw the volume; it is taken to stay."""
+    make.volume("v", anonymous=True)
+    image = {"/d": {"Type": "image", "ID": build_id("m") if found else "", "Spec": {"Source": f"sha256:{ident('x')}"}}}
+    make.container("c", mounts={**image, **volume_mount("v", anonymous=True)})
+    if found:
+        make.mount(build_id("m"), init=False)
+
+    outcome = run(make.open(), "docker volume prune -f")
+
+    assert taken(outcome, "volume") == set()
+    assert [finding.code for finding in outcome.findings] == codes
+
+
 # Volumes -------------------------------------------------------------------------------------------------------------
 
 

@@ -11,6 +11,8 @@ from .filters import matches_labels, read_bool
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ocistore.stores.docker.records import ContainerRecord, GraphHalf, VolumeRecord
+
     from .state import DockerState
 
 
@@ -46,13 +48,17 @@ def _note_forgotten(state: DockerState, volume: VolumeRecord, users: Sequence[Co
     half = state.records.graph
     if half is None or not half.active:
         return
-    found = {mount.name for mount in half.mounts.values() if mount.loaded}
-    if all(any(mount.type == "image" and mount.id not in found for mount in user.mounts) for user in users):
+    if all(_lacks_image(half, user) for user in users):
         text = (
             f"the daemon may not know that container {users[0].id[:12]} uses volume {volume.name}, as after a start it"
             " doesn't find the layer of an image that the container mounts; the volume is taken to stay"
         )
         state.note("native-order-undefined", text, node=f"volume:{volume.name}")
+
+
+def _lacks_image(half: GraphHalf, container: ContainerRecord) -> bool:
+    ids = [mount.id for mount in container.mounts if mount.type == "image"]
+    return any(ident not in half.mounts or not half.mounts[ident].loaded for ident in ids)
 
 
 def remove_volumes(state: DockerState, names: Sequence[str], *, force: bool) -> None:
