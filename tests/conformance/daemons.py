@@ -18,7 +18,7 @@ import subprocess
 import sys
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +90,25 @@ class DaemonStore:
     def environment(self) -> dict[str, str]:
         """What the programs get: nothing of the caller's configuration."""
         return {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.top), "LC_ALL": "C.UTF-8"}
+
+    def refuses(self) -> str:
+        """Why the daemon does nothing here, empty if it works: tried out on a root of its own."""
+        probe = replace(self, top=self.top.with_name("probe"))
+        try:
+            with probe.running():
+                probe.try_out()
+        except (NativeError, OSError, subprocess.SubprocessError) as err:
+            return f"{self.daemon()[0]} does not work here: {err}"
+        finally:
+            shutil.rmtree(probe.top, ignore_errors=True)
+        return ""
+
+    def try_out(self) -> None:
+        """Does the least that the tests need.
+
+        Raises:
+            NativeError: it doesn't work.
+        """
 
     # Running ---------------------------------------------------------------------------------------------------------
 
@@ -263,6 +282,11 @@ class DockerStore(DaemonStore):
     def probe(self) -> list[str]:
         """See DaemonStore."""
         return ["docker", "version"]
+
+    def try_out(self) -> None:
+        """See DaemonStore: both builders run a command in a container."""
+        for buildkit in (True, False):
+            self.build('FROM scratch\nCOPY busybox /busybox\nRUN ["/busybox", "true"]', buildkit=buildkit)
 
     def build(self, text: str, *options: str, buildkit: bool = True) -> None:
         """Builds an image from the lines of a Dockerfile in a context with busybox."""

@@ -35,6 +35,10 @@ def store() -> Iterator[DockerStore]:
         pytest.skip(reason)
     top = Path(tempfile.mkdtemp(prefix="ocb-", dir=short_directory()))
     made = DockerStore(top / "s")
+    reason = made.refuses()
+    if reason:
+        shutil.rmtree(top)
+        pytest.skip(reason)
     with made.running():
         for number in range(3):
             step = f"dd if=/dev/zero of=/c/file bs=1k count={30 + 10 * number}"

@@ -66,6 +66,10 @@ def store() -> Iterator[ContainerdStore]:
         pytest.skip(reason)
     top = Path(tempfile.mkdtemp(prefix="occ-", dir=short_directory()))
     made = ContainerdStore(top / "s")
+    reason = made.refuses()
+    if reason:
+        shutil.rmtree(top)
+        pytest.skip(reason)
     build_world(made)
     made.save()
     yield made

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,11 +98,13 @@ def store(request: pytest.FixtureRequest) -> Iterator[DockerStore]:
         pytest.skip(reason)
     top = Path(tempfile.mkdtemp(prefix="ocd-", dir=short_directory()))
     made = DockerStore(top / "s", driver=request.param)
+    reason = made.refuses()
+    if reason:
+        shutil.rmtree(top)
+        pytest.skip(reason)
     build_world(made)
     made.save()
-    built = time.time()
     yield made
-    del built
     shutil.rmtree(top)
 
 
