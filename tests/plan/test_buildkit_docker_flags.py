@@ -150,3 +150,12 @@ def test_versions() -> None:
     assert (0, 13, 2) == read_version("v0.13.2")
     with pytest.raises(UsageError):
         read_version("newest")
+
+
+@pytest.mark.parametrize("text", ["type!=regular", "description~=COPY"])
+def test_operators_came_with_buildx_0_15(text: str) -> None:
+    """The buildx of Docker 26 makes a filter of them that BuildKit refuses; nothing is pruned then."""
+    with pytest.raises(CommandFails):
+        read(f"buildx prune -f --filter {text}", (26, 1, 5))
+
+    assert (text,) == read(f"buildx prune -f --filter {text}", (27, 0, 0)).filters

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from ocistore.plan.buildkit.versions import Version
     from ocistore.plan.options import Parsed
 
+_OPERATORS_SINCE: Version = (27, 0, 0)
+"""dockerd whose buildx (0.15) knows `K!=V` and `K~=V`; before, the filter that it made was none (5.7)."""
 BUILDX_SINCE: Version = (23, 0, 0)
 """From here on `docker builder prune` is buildx's (7.3)."""
 _TIMESTAMPS_SINCE: Version = (24, 0, 0)
@@ -61,7 +63,7 @@ def read_prune(argv: Sequence[str], docker: Version, now_ns: int, zone: tzinfo) 
     """
     if argv[0] == "builder" and docker < BUILDX_SINCE:
         return _read_classic(parse(argv[2:], _CLASSIC), docker, now_ns, zone)
-    return _read_buildx(parse(argv[2:], _BUILDX), buildkit_in_docker(docker))
+    return _read_buildx(parse(argv[2:], _BUILDX), docker)
 
 
 def engine_rule(
@@ -136,8 +138,9 @@ def _read_classic(given: Parsed, docker: Version, now_ns: int, zone: tzinfo) -> 
     )
 
 
-def _read_buildx(given: Parsed, buildkit: Version) -> Rule:
-    """Buildx `commands/prune.go` (0.15 and later; 5.7)."""
+def _read_buildx(given: Parsed, docker: Version) -> Rule:
+    """Buildx `commands/prune.go` (5.7), of the release that came with a dockerd."""
+    buildkit = buildkit_in_docker(docker)
     spaces = {
         name: _size(given.value(name), f"--{name}") for name in ("reserved-space", "max-used-space", "min-free-space")
     }
@@ -157,6 +160,8 @@ def _read_buildx(given: Parsed, buildkit: Version) -> Rule:
             selectors.append(f"id~={values[0]}")
         else:
             # "type!" and "id~" are keys: what was written is type!=X and id~=X.
+            if key[-1:] in ("!", "~") and docker < _OPERATORS_SINCE:
+                raise CommandFails(f"parse error in the filter {key}=={values[0]}")
             selectors.append(f"{key}={values[0]}" if key[-1:] in ("!", "~") else f"{key}=={values[0]}")
     for name in ("max-used-space", "min-free-space"):
         if spaces[name] and buildkit < SPACES:
