@@ -1,6 +1,6 @@
 """Makes a large Docker data-root (overlay2, graph mode) whose build cache has many records, shaped as real ones are.
 
-usage: python -m bench.make_docker DIRECTORY --records 100000 [--images 200] [--seed 1]
+usage: python -m bench.make_docker DIRECTORY --records 100000 [--driver vfs] [--images 200] [--seed 1]
 
 Chains of build records on one another, every layer of the images is a record's, too (docker-buildkit-containerd 2.8):
 `buildkit/{metadata_v2,containerdmeta,snapshots}.db`, layerdb, imagedb, repositories.json and one overlay2 directory a
@@ -97,8 +97,8 @@ def chain_ids(chain: list[Record]) -> list[str]:
     return found
 
 
-def make_docker(top: Path, count: int, images: int, seed: int) -> int:
-    """Makes the data-root; the number of records."""
+def make_docker(top: Path, count: int, images: int, seed: int, driver: str = "overlay2") -> int:
+    """Makes the data-root, of overlay2 or vfs; the number of records."""
     records = plan_records(count, seed)
     dice = random.Random(seed + 1)
     for name in (
@@ -112,15 +112,19 @@ def make_docker(top: Path, count: int, images: int, seed: int) -> int:
         "buildkit/content/blobs",
     ):
         (top / name).mkdir(parents=True)
-    layers = write_images(top, records, images, dice)
+    layers = write_images(top / "image" / driver, records, images, dice)
     write_databases(top, records, layers)
-    write_directories(top, records, dice)
+    if driver == "vfs":
+        (top / "overlay2/l").rmdir()
+        (top / "overlay2").rmdir()
+        write_copies(top, records, dice)
+    else:
+        write_directories(top, records, dice)
     return len(records)
 
 
-def write_images(top: Path, records: list[Record], images: int, dice: random.Random) -> dict[int, str]:
+def write_images(home: Path, records: list[Record], images: int, dice: random.Random) -> dict[int, str]:
     """Images on top of chains, and their layers; chain ID by number of the record."""
-    home = top / "image/overlay2"
     content, layerdb = home / "imagedb/content/sha256", home / "layerdb/sha256"
     for directory in (
         content,
@@ -228,16 +232,26 @@ def write_directories(top: Path, records: list[Record], dice: random.Random) -> 
             (place / "diff" / f"file{number}").write_bytes(block[: dice.randrange(4096)])
 
 
+def write_copies(top: Path, records: list[Record], dice: random.Random) -> None:
+    """vfs: whole directories; one file each here, as copies of their parents would make terabytes."""
+    block = bytes(range(256)) * 16
+    for record in records:
+        place = top / "vfs/dir" / record.directory
+        place.mkdir(parents=True)
+        (place / "file").write_bytes(block[: dice.randrange(4096)])
+
+
 def main() -> int:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("directory", type=Path)
     parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--driver", choices=("overlay2", "vfs"), default="overlay2")
     parser.add_argument("--images", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     start = time.perf_counter()
-    count = make_docker(given.directory, given.records, given.images, given.seed)
+    count = make_docker(given.directory, given.records, given.images, given.seed, given.driver)
     print(f"{count:,} records in {time.perf_counter() - start:.0f} s", file=sys.stderr)
     return 0
 
