@@ -83,6 +83,11 @@ class FakeBackend:
         """See CacheBackend."""
         return record.id in (self.sharing or ())
 
+    @property
+    def compares_blobs(self) -> bool:
+        """See CacheBackend."""
+        return True
+
     def has_sharing(self) -> bool:
         """See CacheBackend."""
         return self.sharing is not None

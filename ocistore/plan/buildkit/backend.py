@@ -37,6 +37,11 @@ class CacheBackend(Protocol):
         """Whether an image has this record's layers; `chain` are the blob digests of its layer chain, base first."""
         ...
 
+    @property
+    def compares_blobs(self) -> bool:
+        """Whether `shared` looks at the chain; without blobs there is none (3.7.3)."""
+        ...
+
     def has_sharing(self) -> bool:
         """Whether there is a checker of sharing at all (none with buildkitd's runc worker; 3.7.3)."""
         ...

@@ -122,7 +122,8 @@ class CacheState:
         """Whether an image has the record's layers, by the checker of this host; without its ancestors (3.8)."""
         ident = live.id
         if ident not in self._shared:
-            self._shared[ident] = self.backend.shared(live.record, self.cache.loaded.layer_chain(ident))
+            chain = self.cache.loaded.layer_chain(ident) if self.backend.compares_blobs else []
+            self._shared[ident] = self.backend.shared(live.record, chain)
         return self._shared[ident]
 
     def disk_usage(self, outcome: Outcome, pruned: Pruned) -> int:

@@ -54,6 +54,11 @@ class ContainerdBackend:
         """See CacheBackend."""
         self._state.collect()
 
+    @property
+    def compares_blobs(self) -> bool:
+        """See CacheBackend."""
+        return True
+
     def has_sharing(self) -> bool:
         """See CacheBackend."""
         return self._sharing

@@ -30,6 +30,11 @@ class GraphBackend:
         if self._images.meta is not None:
             self._images.meta.collect()
 
+    @property
+    def compares_blobs(self) -> bool:
+        """See CacheBackend."""
+        return False
+
     def has_sharing(self) -> bool:
         """See CacheBackend; moby's builder always has one."""
         return True
