@@ -6,6 +6,7 @@ holders before what they hold.  What is in doubt, and what it holds, stays; so d
 
 from __future__ import annotations
 
+from itertools import compress, count
 from typing import TYPE_CHECKING
 
 from ocistore.errors import UnreadableFile
@@ -14,10 +15,10 @@ from ocistore.formats.gotime import parse_time
 from ocistore.graph.order import order_holders_first
 from ocistore.graph.reach import reach_from
 from ocistore.plan.plan import Outcome, Removal
-from ocistore.usage.fates import fates
+from ocistore.usage.fates import fates, nodes_of_fate
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from ocistore.graph.graph import Fate, Node
     from ocistore.stores.store import Store
@@ -50,7 +51,7 @@ def take(
     before = fates(store)
     drop = set(dropped)
     owned = owned_paths(store)
-    for number in find_taken(
+    falling = find_falling(
         store,
         drop,
         unreferenced=unreferenced,
@@ -59,7 +60,8 @@ def take(
         gone=gone,
         named=named,
         outcome=outcome,
-    ):
+    )
+    for number in order_holders_first(store.graph, falling):
         node = store.graph.nodes[number]
         paths = tuple(owned.get(number, ()))
         why = _why_dropped(node) if number in drop else _why_taken(node, before[number])
@@ -67,7 +69,7 @@ def take(
     return outcome
 
 
-def find_taken(
+def find_falling(
     store: Store,
     dropped: Iterable[int],
     *,
@@ -78,32 +80,45 @@ def find_taken(
     named: bool = False,
     outcome: Outcome | None = None,
 ) -> list[int]:
-    """As `take`, the nodes alone, holders before what they hold; findings go to `outcome`.
+    """As `take`, the nodes alone in the order of their numbers; findings go to `outcome`.
 
     `dropped` and `gone` may be masks, a byte a node.
     """
     graph = store.graph
     outcome = Outcome() if outcome is None else outcome
-    before = fates(store)
     drop, absent = _mask(store, dropped), _mask(store, gone)
     starts = [n for n in graph.roots if not drop[n] and not absent[n]]
-    starts += [n for n, fate in enumerate(before) if fate == "unknown" and not drop[n]]
-    spared = _spared(store, before, unreferenced, now_ns, grace_ns, absent, outcome)
+    starts += [n for n in nodes_of_fate(store, "unknown") if not drop[n]]
+    spared = _spared(store, unreferenced, now_ns, grace_ns, absent, outcome)
     if named:
         # What nothing holds stays, except what is named and what only that holds.
         below = reach_from(graph, [n for n, is_dropped in enumerate(drop) if is_dropped])
         spared = [n for n in spared if not below[n]]
     starts += spared
     kept = reach_from(graph, _through_own(store, starts, drop))
+    # Most stays, and what doesn't is found quicker than what does is looked at.
     taken = [
         n
-        for n, node in enumerate(graph.nodes)
-        if not kept[n] and node.store == store.number and node.kind != "own" and not absent[n]
+        for n in _zeros(kept)
+        if not absent[n] and (node := graph.nodes[n]).store == store.number and node.kind != "own"
     ]
-    for number, stays in enumerate(kept):
-        if stays and drop[number]:
+    for number in _ones(drop):
+        if kept[number]:
             outcome.findings.append(_still_held(store, number, kept))
-    return order_holders_first(graph, taken)
+    return taken
+
+
+def _ones(mask: bytearray) -> Iterator[int]:
+    """The numbers whose byte is 1, ascending."""
+    return compress(count(), mask)
+
+
+def _zeros(mask: bytearray) -> Iterator[int]:
+    """The numbers whose byte is 0, ascending."""
+    return compress(count(), mask.translate(_FLIPPED))
+
+
+_FLIPPED = bytes((1, *bytes(255)))
 
 
 def _mask(store: Store, numbers: Iterable[int]) -> bytearray:
@@ -119,37 +134,27 @@ def _mask(store: Store, numbers: Iterable[int]) -> bytearray:
 def _through_own(store: Store, starts: list[int], drop: bytearray) -> list[int]:
     """Starts without the own nodes, and in their place what these hold, the dropped left out."""
     nodes = store.graph.nodes
-    found: dict[int, None] = {}
-    for number in starts:
-        if nodes[number].kind != "own":
-            found[number] = None
-    for number, node in enumerate(nodes):
-        if node.kind == "own":
-            found.update((held, None) for held, _ in store.graph.held_by(number) if not drop[held])
-    return list(found)
+    found = [number for number in starts if nodes[number].kind != "own"]
+    for number in nodes_of_fate(store, "own"):
+        found += [held for held, _ in store.graph.held_by(number) if not drop[held]]
+    return found
 
 
 def _spared(
-    store: Store,
-    before: list[Fate],
-    unreferenced: bool,
-    now_ns: int,
-    grace_ns: int,
-    absent: bytearray,
-    outcome: Outcome,
+    store: Store, unreferenced: bool, now_ns: int, grace_ns: int, absent: bytearray, outcome: Outcome
 ) -> list[int]:
     """What nothing holds and stays all the same: all of it if it isn't asked for, else what is too young."""
-    spared = []
-    young = []
-    for number, fate in enumerate(before):
-        node = store.graph.nodes[number]
-        if fate != "unreferenced" or absent[number] or node.store != store.number:
-            continue
-        if not unreferenced:
-            spared.append(number)
-        elif grace_ns > 0 and not _is_older(store, number, now_ns - grace_ns):
-            spared.append(number)
-            young.append(node)
+    loose = [
+        number
+        for number in nodes_of_fate(store, "unreferenced")
+        if not absent[number] and store.graph.nodes[number].store == store.number
+    ]
+    if not unreferenced:
+        return loose
+    if grace_ns <= 0:
+        return []
+    spared = [number for number in loose if not _is_older(store, number, now_ns - grace_ns)]
+    young = [store.graph.nodes[number] for number in spared]
     if young:
         text = f"{len(young)} unreferenced things are younger than the grace and stay, the first {young[0].key}"
         outcome.findings.append(

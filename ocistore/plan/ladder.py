@@ -6,7 +6,7 @@ import gc
 from typing import TYPE_CHECKING, NamedTuple
 
 from ocistore.errors import UsageError
-from ocistore.plan.closure import find_taken, owned_paths
+from ocistore.plan.closure import find_falling, owned_paths
 from ocistore.plan.make import areas_of_scopes, open_session, select, whole_doubt
 from ocistore.usage.bytes import ZERO
 
@@ -95,7 +95,7 @@ def find_steps(store: Store, now_ns: int) -> list[Found]:
         if areas_of_scopes([scope]) & store.doubts.keys():
             continue
         dropped |= frozenset(select(store, scope, dropped, now_ns))
-        taken = find_taken(store, dropped, unreferenced=True, now_ns=now_ns, grace_ns=0, gone=gone)
+        taken = find_falling(store, dropped, unreferenced=True, now_ns=now_ns, grace_ns=0, gone=gone)
         for number in taken:
             gone[number] = 1
         paths, things = _paths_of(store, taken), len(taken)
@@ -126,7 +126,7 @@ def cost(store: Store, sizes: Sizes, scope: str, now_ns: int) -> tuple[Bytes | N
     if store.findings.blocking or whole_doubt(store):
         return None, 0
     dropped = select(store, scope, frozenset(), now_ns)
-    taken = find_taken(store, dropped, unreferenced=False, now_ns=now_ns, grace_ns=0)
+    taken = find_falling(store, dropped, unreferenced=False, now_ns=now_ns, grace_ns=0)
     freed = sizes.freed([_paths_of(store, taken)])
     return freed.total, sum(1 for number in taken if store.graph.nodes[number].kind == "image")
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from ocistore.plan.closure import find_taken, owned_paths
+from ocistore.plan.closure import find_falling, owned_paths
 from ocistore.plan.make import select
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def find_halves(store: Store, now_ns: int) -> Halves | None:
     owned = owned_paths(store)
 
     def paths(dropped: frozenset[int]) -> list[str]:
-        taken = find_taken(store, dropped, unreferenced=False, now_ns=now_ns, grace_ns=0)
+        taken = find_falling(store, dropped, unreferenced=False, now_ns=now_ns, grace_ns=0)
         return [path for number in taken for path in owned.get(number, ())]
 
     return Halves(paths(images), paths(cache), paths(images | cache))

@@ -11,7 +11,7 @@ from ocistore.disk.walk import walk
 from ocistore.usage.bytes import Bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from ocistore.disk.walk import Walked
     from ocistore.findings import Findings
@@ -92,7 +92,8 @@ class Amounts:
     __slots__ = ("_columns",)
 
     def __init__(self, count: int) -> None:
-        self._columns = tuple(array("q", bytes(8 * count)) for _ in Bytes._fields)
+        none = bytes(8 * count)
+        self._columns = array("q", none), array("q", none), array("q", none)
 
     def __len__(self) -> int:
         return len(self._columns[0])
@@ -100,10 +101,16 @@ class Amounts:
     def __iter__(self) -> Iterator[Bytes]:
         return map(Bytes, *self._columns)
 
-    def set(self, claim: int, allocated: int, apparent: int, inodes: int) -> None:
-        """Says what a claim has."""
-        for column, amount in zip(self._columns, (allocated, apparent, inodes), strict=True):
-            column[claim] = amount
+    @property
+    def columns(self) -> tuple[array[int], array[int], array[int]]:
+        """Allocated bytes, apparent bytes and inodes, each by claim."""
+        return self._columns
+
+    def put(self, claims: Sequence[int], columns: Sequence[Sequence[int]]) -> None:
+        """Says what each of some claims has, in their order: allocated, apparent, inodes."""
+        for mine, amounts in zip(self._columns, columns, strict=True):
+            for claim, amount in zip(claims, amounts, strict=True):
+                mine[claim] = amount
 
 
 class Counted:
@@ -146,8 +153,7 @@ def count_claims(
         if not mine:
             continue
         walked = walk(place.tree.descriptor, [spots[claim].path for claim in mine], progress)
-        for claim, *amounts in zip(mine, walked.allocated, walked.apparent, walked.inodes, strict=True):
-            counted.single.set(claim, *amounts)
+        counted.single.put(mine, (walked.allocated, walked.apparent, walked.inodes))
         counted.incomplete.update(mine[claim] for claim in walked.incomplete)
         for inode, record in walked.links.items():
             names = [mine[claim] for claim in record[3:]]

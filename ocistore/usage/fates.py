@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 
 _KEY = "node_fates"
+_FEW: tuple[Fate, ...] = ("own", "unknown", "unreferenced")
+_BY_FATE = "nodes_by_fate"
 
 
 def fates(store: Store) -> list[Fate]:
@@ -29,7 +31,15 @@ def fates(store: Store) -> list[Fate]:
         return known[1]
     result = _judge(store)
     store.cache[_KEY] = (state, result)
+    store.cache[_BY_FATE] = {fate: [n for n, other in enumerate(result) if other == fate] for fate in _FEW}
     return result
+
+
+def nodes_of_fate(store: Store, fate: Fate) -> list[int]:
+    """The numbers of the nodes that bear a fate other than `held`, ascending."""
+    fates(store)
+    by_fate: dict[Fate, list[int]] = store.cache[_BY_FATE]
+    return by_fate[fate]
 
 
 def _judge(store: Store) -> list[Fate]:

@@ -80,12 +80,12 @@ def sum_freed(
     allocated, apparent, inodes = [0] * steps, [0] * steps, [0] * steps
     without = set(unproved)
     doubtful = bool(counted.incomplete)
-    for claim, amount in enumerate(counted.single):
-        step = step_of[claim]
+    single = counted.single.columns
+    for claim, step in enumerate(step_of):
         if step >= 0:
-            allocated[step] += amount[0]
-            apparent[step] += amount[1]
-            inodes[step] += amount[2]
+            allocated[step] += single[0][claim]
+            apparent[step] += single[1][claim]
+            inodes[step] += single[2][claim]
     for claims, complete, amount in counted.groups:
         covering = [step_of[claim] for claim in claims]
         if min(covering) < 0:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
+from collections import Counter
 from typing import TYPE_CHECKING, NamedTuple
 
 from ocistore.findings import Findings
@@ -14,7 +15,7 @@ from ocistore.usage.fates import fates
 from ocistore.usage.freed import Freed, measure_freed, sum_freed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
 
     from ocistore.graph.graph import Fate
     from ocistore.stores.store import Store
@@ -96,6 +97,8 @@ class Sizes:
         self._retained: list[Bytes | None] | None = None
         self._kept: dict[str, list[Bytes | None] | None] = {}
         self._order: _Order | None = None
+        self._sums: dict[int, dict[tuple[Fate, str | None], Bytes]] = {}
+        self._has_unsized = any(node.unsized for node in store.graph.nodes)
 
     @property
     def node_fates(self) -> list[Fate]:
@@ -107,7 +110,7 @@ class Sizes:
     def total(self, place: int = 0) -> Bytes:
         """All that lies in a place, as `du -x` counts it."""
         total = ZERO
-        for _, amount, _ in self._amounts(place):
+        for amount in self._summed(place).values():
             total = total.plus(amount)
         return total
 
@@ -118,24 +121,20 @@ class Sizes:
         engine's own, else unreferenced.
         """
         sums = dict.fromkeys(FATES, ZERO)
-        for fate, amount, _ in self._amounts(place):
+        for (fate, _), amount in self._summed(place).items():
             sums[fate] = sums[fate].plus(amount)
         return sums
 
     def kinds(self, place: int = 0) -> dict[str, KindSum]:
         """The bytes of a place by kind of node; they add up to its total, but for what no node owns."""
-        sums: dict[str, KindSum] = {}
-        nodes = self.store.graph.nodes
-        for node in nodes:
-            if node.store == self.store.number:
-                known = sums.get(node.kind, KindSum(0, ZERO, ZERO))
-                sums[node.kind] = known._replace(nodes=known.nodes + 1)
-        for fate, amount, owner in self._amounts(place):
-            if owner == NOBODY:
+        counts = Counter(node.kind for node in self.store.graph.nodes if node.store == self.store.number)
+        sums = {kind: KindSum(count, ZERO, ZERO) for kind, count in counts.items()}
+        for (fate, kind), amount in self._summed(place).items():
+            if kind is None:
                 continue
-            count, whole, free = sums.get(nodes[owner].kind, KindSum(0, ZERO, ZERO))
+            count, whole, free = sums.get(kind, KindSum(0, ZERO, ZERO))
             free = free.plus(amount) if fate == "unreferenced" else free
-            sums[nodes[owner].kind] = KindSum(count, whole.plus(amount), free)
+            sums[kind] = KindSum(count, whole.plus(amount), free)
         return sums
 
     def own(self, node: int) -> Bytes | None:
@@ -182,43 +181,67 @@ class Sizes:
             KeyError: a path that is in no place of the store.
         """
         counted, nodes = self._counted, self.store.graph.nodes
-        step_of = [-1] * len(counted.spots)
+        places, claims, ends = self._ordered
+        step_of = array("i", [-1]) * len(counted.spots)
         for number, paths in enumerate(steps):
             for path in paths:
-                spot = self._where.find(path)
-                if spot not in self._ordered.places:
+                first = places.get(self._where.find(path))
+                if first is None:
                     return measure_freed(self.store, steps)
-                for claim in self._claims_below(spot):
-                    if step_of[claim] < 0:
-                        step_of[claim] = number
-        unproved = {
-            step_of[claim]
-            for claim, owner in enumerate(self._owners)
-            if step_of[claim] >= 0 and (claim in counted.incomplete or (owner >= 0 and nodes[owner].unsized))
-        }
+                for at in range(first, ends[first]):
+                    if step_of[claims[at]] < 0:
+                        step_of[claims[at]] = number
+        unproved = {step_of[claim] for claim in counted.incomplete if step_of[claim] >= 0}
+        if self._has_unsized:
+            unproved.update(
+                step_of[claim]
+                for claim, owner in enumerate(self._owners)
+                if step_of[claim] >= 0 and owner >= 0 and nodes[owner].unsized
+            )
         return sum_freed(len(steps), step_of, counted, unproved, Findings())
 
-    def _amounts(self, place: int) -> Iterator[tuple[Fate, Bytes, int]]:
-        """All amounts of a place with their fate and an owner that has this fate."""
-        there = bytearray(len(self._owners))
+    def _summed(self, place: int) -> dict[tuple[Fate, str | None], Bytes]:
+        """The bytes of a place by fate and kind of an owner that has this fate, None where no node owns them."""
+        known = self._sums.get(place)
+        if known is None:
+            known = self._sums[place] = self._sum_up(place)
+        return known
+
+    def _sum_up(self, place: int) -> dict[tuple[Fate, str | None], Bytes]:
+        of_node, nodes, owners = self.node_fates, self.store.graph.nodes, self._owners
+        allocated, apparent, inodes = self._counted.single.columns
+        sums: dict[tuple[Fate, str | None], list[int]] = {}
+
+        def add(fate: Fate, owner: int, amount: Sequence[int]) -> None:
+            line = sums.setdefault((fate, nodes[owner].kind if owner >= 0 else None), [0, 0, 0])
+            for column, part in enumerate(amount):
+                line[column] += part
+
+        there = bytearray(len(owners))
         for claim in self._claims_below(self._where.spot(place, "")):
             there[claim] = 1
-        of_node = self.node_fates
-        for claim, amount in enumerate(self._counted.single):
-            if there[claim] and amount.inodes:
-                owner = self._owners[claim]
-                yield (of_node[owner] if owner >= 0 else "unknown"), amount, owner
+            if inodes[claim]:
+                owner = owners[claim]
+                # As `add` does, but there are hundreds of thousands of these.
+                key = (of_node[owner], nodes[owner].kind) if owner >= 0 else _NOBODYS
+                line = sums.get(key)
+                if line is None:
+                    line = sums[key] = [0, 0, 0]
+                line[0] += allocated[claim]
+                line[1] += apparent[claim]
+                line[2] += inodes[claim]
         for claims, _, amount in self._counted.groups:
-            owners = [self._owners[claim] for claim in claims if there[claim]]
-            if not owners:
+            within = [owners[claim] for claim in claims if there[claim]]
+            if not within:
                 continue
             # A name in another place of this store holds the inode too.
             among: dict[Fate, int] = {}
             for claim in claims:
-                owner = self._owners[claim]
+                owner = owners[claim]
                 among.setdefault(of_node[owner] if owner >= 0 else "unknown", owner)
             fate = next(f for f in _STRONGEST if f in among)
-            yield fate, amount, among[fate] if among[fate] in owners else owners[0]
+            add(fate, among[fate] if among[fate] in within else within[0], amount)
+        return {key: Bytes(*line) for key, line in sums.items()}
 
     @property
     def _ordered(self) -> _Order:
@@ -304,6 +327,7 @@ class Sizes:
 
 _COUNTERPARTS = {"image": ("record",), "record": ("image", "ref")}
 """By kind, the kinds whose reference count keeps the same bytes (docker-buildkit-containerd 2.8)."""
+_NOBODYS: tuple[Fate, None] = ("unknown", None)
 _STRONGEST: tuple[Fate, ...] = ("held", "unknown", "own", "unreferenced")
 
 
