@@ -13,13 +13,15 @@ import errno
 import os
 import stat as stat_module
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from itertools import chain
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 
 from ocistore.errors import UnreadableFile
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+T = TypeVar("T")
 EntryType = Literal["dir", "file", "link", "other"]
 
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK
@@ -27,7 +29,10 @@ _DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_DIRECTORY
 _KEPT_OPEN = 24
 READ_LIMIT = 512 * 1024 * 1024
 """Bytes; a record file that is larger is refused rather than read into memory."""
-
+_MANY = 4096
+_PART = 512
+_ASKERS = 4
+"""Threads; with more of them a disk that has nothing in memory answers hardly quicker."""
 
 CHUNK = 1 << 20
 """Bytes of a piece when a file is read piece by piece."""
@@ -128,6 +133,17 @@ class Tree(Protocol):
         """An extended attribute of a file, None where there is none."""
         ...
 
+    def read_in_each(self, base: str, names: Sequence[str], leaf: str, limit: int) -> Sequence[bytes | None]:
+        """What the file `leaf` has in each of many directories `base/NAME`, in their order.
+
+        None where it isn't there, is no regular file of at most `limit` bytes, or can't be read.
+        """
+        ...
+
+    def readlink_each(self, base: str, names: Sequence[str]) -> Sequence[str | None]:
+        """The targets of many links `base/NAME`, in their order; None for what isn't there, is none, or is refused."""
+        ...
+
 
 class DirectoryTree:
     """A Tree over a directory of the running system.
@@ -219,6 +235,54 @@ class DirectoryTree:
                 os.close(descriptor)
         except OSError as err:
             raise _refused(err, path) from None
+
+    def read_in_each(self, base: str, names: Sequence[str], leaf: str, limit: int) -> Sequence[bytes | None]:
+        """See Tree.read_in_each."""
+        try:
+            parent = self.open_directory(base)
+        except OSError:
+            return [None] * len(names)
+
+        def read(name: str) -> bytes | None:
+            if not _is_name(name):
+                return None
+            try:
+                directory = self._open_directory(name, parent)
+                try:
+                    descriptor = self._open_file(leaf, directory)
+                finally:
+                    os.close(directory)
+                try:
+                    regular = stat_module.S_ISREG(os.fstat(descriptor).st_mode)
+                    data = os.read(descriptor, limit + 1) if regular else None
+                finally:
+                    os.close(descriptor)
+            except OSError:
+                return None
+            return data if data is not None and len(data) <= limit else None
+
+        try:
+            return _ask_many(read, names)
+        finally:
+            os.close(parent)
+
+    def readlink_each(self, base: str, names: Sequence[str]) -> Sequence[str | None]:
+        """See Tree.readlink_each."""
+        try:
+            parent = self.open_directory(base)
+        except OSError:
+            return [None] * len(names)
+
+        def read(name: str) -> str | None:
+            try:
+                return os.readlink(name, dir_fd=parent) if _is_name(name) else None
+            except OSError:
+                return None
+
+        try:
+            return _ask_many(read, names)
+        finally:
+            os.close(parent)
 
     def chunks(self, path: str, size: int = CHUNK) -> Iterator[bytes]:
         """See Tree.chunks."""
@@ -320,6 +384,22 @@ class DirectoryTree:
                 # O_NOATIME is for a file's owner and for root; others read as they may.
                 pass
         return os.open(name, flags, dir_fd=parent)
+
+
+def _is_name(name: str) -> bool:
+    return name not in ("", ".", "..") and "/" not in name
+
+
+def _ask_many(ask: Callable[[str], T], names: Sequence[str]) -> list[T]:
+    """Asks the same of many; several at once if there are so many that the disk's answers are what takes long."""
+    if len(names) < _MANY:
+        return [ask(name) for name in names]
+    # Only large directories need it.
+    from concurrent.futures import ThreadPoolExecutor
+
+    parts = [names[at : at + _PART] for at in range(0, len(names), _PART)]
+    with ThreadPoolExecutor(_ASKERS) as pool:
+        return list(chain.from_iterable(pool.map(lambda part: [ask(name) for name in part], parts)))
 
 
 def _entry_type(entry: os.DirEntry[str]) -> EntryType:

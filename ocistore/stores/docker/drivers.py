@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from ocistore.disk.beside import Beside
 from ocistore.errors import UnreadableFile
 
 from .files import list_directory, read_word
@@ -16,13 +17,17 @@ if TYPE_CHECKING:
 
     from .records import GraphHalf
 
+_MANY = 4096
+"""Links from which a second process pays, in which they are read."""
+_LINK_LIMIT = 4096
+"""Bytes; no name of a file is as long, so that a longer `link` file names none."""
 _TARGET = re.compile(r"\.\./([^/]+)/diff")
 PROJECT_QUOTA = "backingFsBlockDev"
 """Device node that the daemon makes for project quotas, here and in volumes/."""
 
 
 def read_driver(store: Store, half: GraphHalf) -> list[str]:
-    """Fills directories and links of a half; returns why directories may be missing from it."""
+    """Fills the directories of a half; returns why directories may be missing from it."""
     driver = half.driver
     doubts: list[str] = []
     for base in (driver.base, *driver.also):
@@ -31,36 +36,43 @@ def read_driver(store: Store, half: GraphHalf) -> list[str]:
             doubts.append(f"{base} can't be listed")
         links = driver.links.rpartition("/")[2] if driver.links.startswith(f"{base}/") else ""
         half.directories.update(e.name for e in entries or [] if e.type == "dir" and e.name != links)
-    if driver.links:
-        _read_links(store, half)
     return doubts
 
 
-def _read_links(store: Store, half: GraphHalf) -> None:
-    """Who each short link belongs to: removal takes the one that the `link` file names, and no other (2.5)."""
+class Links(NamedTuple):
+    """Short links: those that their directory's `link` file names, by id; the others, with the id they lead to."""
+
+    own: dict[str, str]
+    lost: dict[str, str]
+
+
+def read_links(store: Store, half: GraphHalf) -> Beside[Links]:
+    """Who each short link belongs to: removal takes the one that the `link` file names, and no other (2.5).
+
+    There are as many small files as directories, so that they are read while databases are.
+    """
     base = half.driver.links
+    entries = list_directory(store, base) if base else []
+    names = [entry.name for entry in entries or [] if entry.type == "link"]
+    return Beside(lambda: _find_owners(store, half, names), worth=len(names) > _MANY)
+
+
+def _find_owners(store: Store, half: GraphHalf, names: list[str]) -> Links:
     targets: dict[str, str] = {}
-    for entry in list_directory(store, base) or []:
-        if entry.type != "link":
-            continue
-        try:
-            found = _TARGET.fullmatch(store.tree.readlink(f"{base}/{entry.name}"))
-        except UnreadableFile:
-            found = None
-        ident = found.group(1) if found else ""
-        targets[entry.name] = ident if ident in half.directories else ""
-    names: dict[str, list[str]] = {}
-    for name, ident in targets.items():
+    links_of: dict[str, list[str]] = {}
+    for name, target in zip(names, store.tree.readlink_each(half.driver.links, names), strict=True):
+        found = _TARGET.fullmatch(target or "")
+        ident = found.group(1) if found and found.group(1) in half.directories else ""
+        targets[name] = ident
         if ident:
-            names.setdefault(ident, []).append(name)
-    for ident, links in names.items():
-        try:
-            own = read_word(store, f"{half.driver.base}/{ident}/link") or ""
-        except UnreadableFile:
-            own = ""
-        if own in links:
-            half.links[ident] = own
-    half.lost_links = {name: ident for name, ident in targets.items() if half.links.get(ident) != name}
+            links_of.setdefault(ident, []).append(name)
+    own: dict[str, str] = {}
+    words = store.tree.read_in_each(half.driver.base, list(links_of), "link", _LINK_LIMIT)
+    for (ident, links), word in zip(links_of.items(), words, strict=True):
+        named = (word or b"").decode("utf-8", "replace").strip()
+        if named in links:
+            own[ident] = named
+    return Links(own, {name: ident for name, ident in targets.items() if own.get(ident) != name})
 
 
 def read_lowers(store: Store, half: GraphHalf, idents: Iterable[str]) -> dict[str, list[str]]:

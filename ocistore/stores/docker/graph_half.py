@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from ocistore.disk.tree import Missing
@@ -11,7 +12,7 @@ from ocistore.stores.shared.buildkit.populate import populate_cache
 from ocistore.stores.shared.containerd.load import load_metadata_store
 from ocistore.stores.shared.containerd.populate import populate
 
-from .drivers import read_driver
+from .drivers import read_driver, read_links
 from .files import list_directory
 from .images import read_images
 from .layers import read_layers
@@ -45,7 +46,11 @@ def read_graph_halves(store: Store, records: DockerRecords, drivers: list[str], 
     before = dict(store.doubts)
     ordered = sorted(drivers, key=lambda driver: driver != records.active)
     records.graph, *records.inactive = [read_half(store, records, driver) for driver in ordered]
-    read_build_state(store, records, options)
+    with ExitStack() as beside:
+        links = [(half, beside.enter_context(read_links(store, half))) for half in records.halves()]
+        read_build_state(store, records, options)
+        for half, found in links:
+            half.links, half.lost_links = found.result()
     for half in records.halves():
         place_snapshots(store, records, half)
     if records.active not in drivers:

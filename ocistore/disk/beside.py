@@ -1,0 +1,104 @@
+"""Beside: a computation in a second process, while this one goes on.
+
+    with Beside(lambda: count(tree)) as counting:
+        read(tree)
+        number = counting.result()
+
+Where a second process is of no use, or would not be worth its start, the computation is done here, at once.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import os
+import pickle
+import signal
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from ocistore.disk.pair import may_fork
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self
+
+T = TypeVar("T")
+
+
+class Beside(Generic[T]):
+    """A computation whose result is asked for later.
+
+    What it changes in memory is lost, so that it may only give something back; a file that it opens is its own.
+
+    Args:
+        compute: gives the result, which pickle must be able to take.
+        worth: whether it takes much longer than to start a process.
+    """
+
+    def __init__(self, compute: Callable[[], T], worth: bool = True) -> None:
+        self._compute = compute
+        self._results: list[T] = []
+        self._child = 0
+        self._pipe = -1
+        if worth and may_fork():
+            self._start()
+        else:
+            self._results.append(compute())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def result(self) -> T:
+        """The result; raises what the computation raises.
+
+        The second process may have been killed, or its computation have failed: then it is done again here.
+        """
+        if not self._results:
+            data = self._receive()
+            self._results.append(pickle.loads(data) if data else self._compute())
+        return self._results[0]
+
+    def close(self) -> None:
+        """Ends the second process if its result was not asked for."""
+        if self._child:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self._child, signal.SIGKILL)
+            self._end()
+
+    def _start(self) -> None:
+        self._pipe, out = os.pipe()
+        child = os.fork()
+        if not child:
+            status = 1
+            try:
+                gc.disable()
+                os.close(self._pipe)
+                with open(out, "wb") as stream:
+                    stream.write(pickle.dumps(self._compute(), pickle.HIGHEST_PROTOCOL))
+                status = 0
+            except BaseException:
+                # Nothing of the parent's may run here; it sees the end of the pipe and computes again.
+                status = 1
+            finally:
+                os._exit(status)
+        self._child = child
+        os.close(out)
+
+    def _receive(self) -> bytes:
+        """What the second process wrote if it ended well; nothing else."""
+        parts = []
+        while part := os.read(self._pipe, 1 << 20):
+            parts.append(part)
+        return b"".join(parts) if self._end() == 0 else b""
+
+    def _end(self) -> int:
+        os.close(self._pipe)
+        child, self._child = self._child, 0
+        try:
+            return os.waitpid(child, 0)[1]
+        except ChildProcessError:
+            # Ignored children (SIGCHLD set to SIG_IGN by the caller) leave nothing to wait for.
+            return 1
