@@ -33,7 +33,7 @@ def command(where: Where, now_ns: int, as_json: bool, verbose: bool) -> int:
     from ocistore.cli.answer import envelope, print_json
     from ocistore.cli.report import findings_of, status_of, tell
 
-    stores = where.open(now_ns)
+    stores = where.open(now_ns, sizes=True)
     accounts = [(store, account) for store in stores for account in accounts_of(where.path, store, now_ns)]
     findings = findings_of(stores)
     if as_json:

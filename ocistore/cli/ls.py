@@ -69,7 +69,7 @@ def command(
 
     wanted = parse_filters(filters, kinds)
     sizes = sizes or sort in ("own", "retains")
-    stores = where.open(now_ns)
+    stores = where.open(now_ns, sizes=sizes)
     if DUPLICATE in wanted.words:
         stores = _with_nested(where.path, stores, now_ns)
     wanted.check_words(node for store in stores for node in store.graph.nodes)

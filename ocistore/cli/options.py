@@ -39,12 +39,17 @@ class Where:
     options: Options
     pick: str | None
 
-    def open(self, now_ns: int) -> list[Store]:
-        """The store, or each of those below the directory; leases expire as of `now_ns`."""
+    def open(self, now_ns: int, sizes: bool = False) -> list[Store]:
+        """The store, or each of those below the directory; leases expire as of `now_ns`.
+
+        Args:
+            now_ns: nanoseconds since 1970.
+            sizes: whether all of them will be asked for.
+        """
         # Imported here: --help and bad usage need no reader.
         from ocistore.stores.open import open_stores
 
-        return open_stores(self.path, replace(self.options, now_ns=now_ns), self.pick)
+        return open_stores(self.path, replace(self.options, now_ns=now_ns, sizes=sizes), self.pick)
 
     def open_one(self, now_ns: int) -> Store:
         """The store; an error if there are several."""

@@ -50,7 +50,7 @@ def command(
     from ocistore.cli.report import findings_of, status_of, tell
     from ocistore.stores.open import several
 
-    stores = where.open(now_ns)
+    stores = where.open(now_ns, sizes=sized)
     if thing is not None and len(stores) > 1:
         raise several(where.path, [store.root for store in stores])
     trees = [(store, _forest(store, kind, thing), _measured(store) if sized else None) for store in stores]

@@ -13,6 +13,7 @@ import contextlib
 import gc
 import os
 import pickle
+import select
 import signal
 from typing import TYPE_CHECKING, Generic, TypeVar
 
@@ -36,10 +37,10 @@ class Beside(Generic[T]):
     """
 
     def __init__(self, compute: Callable[[], T], worth: bool = True) -> None:
-        self._compute = compute
-        self._results: list[T] = []
         self._child = 0
         self._pipe = -1
+        self._compute = compute
+        self._results: list[T] = []
         if worth and may_fork():
             self._start()
         else:
@@ -51,6 +52,9 @@ class Beside(Generic[T]):
     def __exit__(self, *exc_info: object) -> None:
         self.close()
 
+    def __del__(self) -> None:
+        self.close()
+
     def result(self) -> T:
         """The result; raises what the computation raises.
 
@@ -60,6 +64,10 @@ class Beside(Generic[T]):
             data = self._receive()
             self._results.append(pickle.loads(data) if data else self._compute())
         return self._results[0]
+
+    def is_ready(self, seconds: float) -> bool:
+        """Whether the result is there, or begins to be, within a time."""
+        return not self._child or bool(select.select([self._pipe], [], [], seconds)[0])
 
     def close(self) -> None:
         """Ends the second process if its result was not asked for."""

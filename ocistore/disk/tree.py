@@ -16,10 +16,13 @@ from collections import OrderedDict
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 
+from ocistore.disk.pair import may_fork
 from ocistore.errors import UnreadableFile
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+
+    from ocistore.disk.ahead import Ahead
 
 T = TypeVar("T")
 EntryType = Literal["dir", "file", "link", "other"]
@@ -149,10 +152,17 @@ class DirectoryTree:
     """A Tree over a directory of the running system.
 
     Holds the root's descriptor and a few of its directories'; close it or use it as a context manager.
+
+    Attributes:
+        aheads: what `count_ahead` began, for walks of the root.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, counts: bool = False) -> None:
         """Opens `path`, which may itself be reached through links.
+
+        Args:
+            path: a directory.
+            counts: whether `count_ahead` counts, since sizes will be asked for.
 
         Raises:
             UnreadableFile: it can't be opened as a directory.
@@ -164,6 +174,8 @@ class DirectoryTree:
             raise _refused(err, path) from None
         self._open: OrderedDict[str, int] = OrderedDict()
         self._files: list[int] = []
+        self._counts = counts
+        self.aheads: list[Ahead] = []
         self._noatime = getattr(os, "O_NOATIME", 0)
 
     @property
@@ -178,6 +190,8 @@ class DirectoryTree:
 
     def close(self) -> None:
         """Gives the descriptors back."""
+        for ahead in self.aheads:
+            ahead.close()
         for descriptor in (*self._open.values(), *self._files):
             os.close(descriptor)
         self._open.clear()
@@ -235,6 +249,15 @@ class DirectoryTree:
                 os.close(descriptor)
         except OSError as err:
             raise _refused(err, path) from None
+
+    def count_ahead(self, base: str, names: Sequence[str]) -> None:
+        """Begins to count directories `base/NAME`, whose bytes will be asked for one by one, where that pays."""
+        if not self._counts or len(names) < _MANY or not may_fork():
+            return
+        # Only large stores need it.
+        from ocistore.disk.ahead import Ahead
+
+        self.aheads.append(Ahead(self._root, [f"{base}/{name}" for name in names]))
 
     def read_in_each(self, base: str, names: Sequence[str], leaf: str, limit: int) -> Sequence[bytes | None]:
         """See Tree.read_in_each."""

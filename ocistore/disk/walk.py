@@ -16,6 +16,7 @@ from ocistore.disk.walker import Finder, Problem, Tally, Walker
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from ocistore.disk.ahead import Ahead
     from ocistore.disk.walker import Task
 
 __all__ = ["Problem", "Walked", "walk"]
@@ -56,11 +57,20 @@ class Walked:
 class _Spine:
     """A directory that claims lie in: those directly in it, and the directories that have deeper ones."""
 
-    __slots__ = ("below", "claims")
+    __slots__ = ("below", "claims", "counted")
 
     def __init__(self) -> None:
         self.claims: dict[str, int] = {}
         self.below: dict[str, _Spine] = {}
+        self.counted: set[str] = set()
+        """Names of claims whose sums are known already."""
+
+    def find(self, path: str) -> _Spine | None:
+        """The spine of a directory below this one."""
+        found: _Spine | None = self
+        for name in path.split("/") if path else ():
+            found = found.below.get(name) if found is not None else None
+        return found
 
 
 def walk(
@@ -68,6 +78,7 @@ def walk(
     claims: Sequence[str],
     progress: Callable[[int, int], None] | None = None,
     processes: int | None = None,
+    aheads: Sequence[Ahead] = (),
 ) -> Walked:
     """Counts what the claims have.
 
@@ -77,6 +88,7 @@ def walk(
             exist has nothing.  Names are as `os.fsdecode` gives them.
         progress: called now and then with (directories below claims that are done, all of those).
         processes: 1 or 2; None for two where that is possible and pays.
+        aheads: what was counted ahead of the same directory, or is being counted.
 
     Raises:
         OSError: the directory itself can't be stat'ed.
@@ -84,25 +96,61 @@ def walk(
     fork = may_fork() if processes is None else processes > 1
     device = os.fstat(descriptor).st_dev
     try:
-        return _walk(descriptor, device, claims, progress, fork)
+        counted = _tally(descriptor, device, claims, progress, fork, aheads)
     except Lost:
         # The second process was killed (out of memory, an impatient person); one can do it too.
-        return _walk(descriptor, device, claims, progress, False)
+        counted = _tally(descriptor, device, claims, progress, False, aheads)
+    return Walked(device, *counted)
 
 
-def _walk(
+def count(
+    descriptor: int, claims: Sequence[str], progress: Callable[[int, int], None] | None = None
+) -> tuple[Tally, set[int]]:
+    """As `walk` in one process, the sums as they are: in units of 512 bytes, with the claims that lack something."""
+    return _tally(descriptor, os.fstat(descriptor).st_dev, claims, progress, False, ())
+
+
+def _tally(
     descriptor: int,
     device: int,
     claims: Sequence[str],
     progress: Callable[[int, int], None] | None,
     fork: bool,
-) -> Walked:
+    aheads: Sequence[Ahead],
+) -> tuple[Tally, set[int]]:
     tally = Tally(len(claims))
     incomplete: set[int] = set()
+    top, root_claim = _spine(claims)
+    for ahead in aheads:
+        tally.merge(_take_over(top, ahead, len(claims), progress))
     walker = Walker(descriptor, device, tally)
-    walker.tasks = _enter(_Entering(walker, descriptor, device, incomplete), claims)
+    walker.tasks = _enter(_Entering(walker, descriptor, device, incomplete), top, root_claim)
     Pair(walker, fork, progress).run()
-    return Walked(device, tally, incomplete)
+    return tally, incomplete
+
+
+def _take_over(top: _Spine, ahead: Ahead, claims: int, progress: Callable[[int, int], None] | None) -> Tally:
+    """The sums of the claims that were counted ahead; the spine loses these claims."""
+    theirs, again = ahead.result(progress)
+    mine = Tally(claims)
+    claim_of: dict[int, int] = {}
+    for number, path in enumerate(ahead.paths):
+        head, _, name = path.rpartition("/")
+        spine = top.find(head)
+        # A directory with deeper claims has not all of its bytes itself.
+        if spine is None or number in again or name in spine.below or name not in spine.claims:
+            continue
+        spine.counted.add(name)
+        claim = claim_of[number] = spine.claims.pop(name)
+        mine.blocks[claim] = theirs.blocks[number]
+        mine.sizes[claim] = theirs.sizes[number]
+        mine.counts[claim] = theirs.counts[number]
+    for inode, (blocks, size, left, *names) in theirs.links.items():
+        met = [claim_of[number] for number in names if number in claim_of]
+        if met:
+            # Names in what is walked again will be met there.
+            mine.links[inode] = [blocks, size, left + len(names) - len(met), *met]
+    return mine
 
 
 class _Entering:
@@ -141,9 +189,11 @@ class _Entering:
         """Meets every entry of a directory that is claimed."""
         claims, below = spine.claims, spine.below
         before = f"{path}/" if path else ""
-        tally, device = self.tally, self.device
+        tally, device, counted = self.tally, self.device, spine.counted
         for entry in os.scandir(descriptor):
             name = entry.name
+            if name in counted:
+                continue
             try:
                 st = entry.stat(follow_symlinks=False)
             except OSError as err:
@@ -177,9 +227,8 @@ class _Entering:
             self.incomplete.update(_claims_below(spine))
 
 
-def _enter(entering: _Entering, claims: Sequence[str]) -> list[Task]:
+def _enter(entering: _Entering, top: _Spine, root_claim: int) -> list[Task]:
     """Counts the directories in which claims begin; what is left are directories without any."""
-    top, root_claim = _spine(claims)
     finder = entering.finder
     if root_claim >= 0:
         entering.meet("", os.fstat(finder.root), root_claim, top)

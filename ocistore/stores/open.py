@@ -152,7 +152,7 @@ def _read(path: str, root: str, found: Identity, options: Options) -> Store:
     _check_options(_under(path, root), found.kind, options)
     graph, findings = Graph(), Findings()
     try:
-        tree = DirectoryTree(_under(path, root))
+        tree = DirectoryTree(_under(path, root), counts=options.sizes)
     except UnreadableFile as err:
         raise NotAStore(_refusal(err), _under(path, root)) from None
     try:

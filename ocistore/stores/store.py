@@ -148,6 +148,7 @@ class Options:
         additional_image_stores: containers-storage: read-only stores that this one builds on.
         containerd_root: docker: the root of the containerd beside it.
         now_ns: the time at which leases and downloads expire, nanoseconds since 1970; None: when it is read.
+        sizes: whether all sizes will be asked for, so that directories may be counted while records are read.
     """
 
     runroot: str | None = None
@@ -155,11 +156,12 @@ class Options:
     additional_image_stores: tuple[str, ...] = ()
     containerd_root: str | None = None
     now_ns: int | None = None
+    sizes: bool = False
 
     @property
     def of_one_store(self) -> bool:
         """Whether they say something that can only be true of one store."""
-        return self != Options(now_ns=self.now_ns)
+        return self != Options(now_ns=self.now_ns, sizes=self.sizes)
 
     def judged_at(self) -> int:
         """The time at which expiries are judged."""

@@ -152,7 +152,9 @@ def count_claims(
         mine = [claim for claim, spot in enumerate(spots) if spot.place == number]
         if not mine:
             continue
-        walked = walk(place.tree.descriptor, [spots[claim].path for claim in mine], progress)
+        paths = [spots[claim].path for claim in mine]
+        walked = walk(place.tree.descriptor, paths, progress, aheads=place.tree.aheads)
+        place.tree.aheads.clear()
         counted.single.put(mine, (walked.allocated, walked.apparent, walked.inodes))
         counted.incomplete.update(mine[claim] for claim in walked.incomplete)
         for inode, record in walked.links.items():

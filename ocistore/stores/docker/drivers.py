@@ -35,7 +35,9 @@ def read_driver(store: Store, half: GraphHalf) -> list[str]:
         if entries is None:
             doubts.append(f"{base} can't be listed")
         links = driver.links.rpartition("/")[2] if driver.links.startswith(f"{base}/") else ""
-        half.directories.update(e.name for e in entries or [] if e.type == "dir" and e.name != links)
+        names = [e.name for e in entries or [] if e.type == "dir" and e.name != links]
+        store.tree.count_ahead(base, names)
+        half.directories.update(names)
     return doubts
 
 
