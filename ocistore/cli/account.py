@@ -9,12 +9,16 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ocistore.graph.graph import Fate
-    from ocistore.plan.ladder import Rung
-    from ocistore.plan.together import Together
+    from ocistore.plan.ladder import Found, Rung
+    from ocistore.plan.together import Halves, Together
     from ocistore.stores.store import Store
     from ocistore.usage.bytes import Bytes
     from ocistore.usage.duplicates import Repeated
     from ocistore.usage.sizes import KindSum, Sizes
+
+
+_LARGE = 20_000
+"""Nodes from which a second process pays, in which plans are made."""
 
 
 class Inner(NamedTuple):
@@ -57,30 +61,42 @@ def accounts_of(path: str, store: Store, now_ns: int) -> list[Account]:
         now_ns: the time that the ladder's ages and expiries are judged at.
     """
     from ocistore.cli.progress import progress
-    from ocistore.plan.ladder import find_steps, weigh_steps
-    from ocistore.plan.together import find_halves, weigh_halves
+    from ocistore.disk.beside import Beside
+    from ocistore.plan.ladder import weigh_steps
+    from ocistore.plan.together import weigh_halves
     from ocistore.usage.sizes import measure
 
-    # What is read stays; what plans are made with is forgotten before the walk, so that both are never in memory.
+    # What is read stays; what plans are made with is forgotten before the walk, or is another process's.
     gc.freeze()
-    steps, halves = find_steps(store, now_ns), find_halves(store, now_ns)
-    gc.collect()
     accounts = []
-    for each in store.all_stores():
-        with progress("sizes", "directories") as more:
-            sizes = measure(each, more)
-        # What only reads is never part of a plan.
-        rungs = weigh_steps(steps, sizes) if each is store else None
-        for number, place in enumerate(each.places):
-            if place.ledger:
+    with Beside(lambda: _find_plans(store, now_ns), worth=len(store.graph) > _LARGE) as plans:
+        for each in store.all_stores():
+            with progress("sizes", "directories") as more:
+                sizes = measure(each, more)
+            for number, place in enumerate(each.places):
+                if not place.ledger:
+                    continue
                 root = place.prefix.rstrip("/") if number else each.root
-                account = _account(each, sizes, number, root, None if number else rungs)
+                account = _account(each, sizes, number, root)
+                # What only reads is never part of a plan.
                 if each is store and not number:
                     inner, repeated = _look_inside(path, store, sizes, now_ns)
+                    steps, halves = plans.result()
                     together = None if halves is None else weigh_halves(halves, sizes)
-                    account = account._replace(nested=inner, repeated=repeated, together=together)
+                    rungs = weigh_steps(steps, sizes)
+                    account = account._replace(nested=inner, repeated=repeated, together=together, ladder=rungs)
                 accounts.append(account)
     return accounts
+
+
+def _find_plans(store: Store, now_ns: int) -> tuple[list[Found], Halves | None]:
+    """The steps of the ladder and the two halves, before they are weighed."""
+    from ocistore.plan.ladder import find_steps
+    from ocistore.plan.together import find_halves
+
+    found = find_steps(store, now_ns), find_halves(store, now_ns)
+    gc.collect()
+    return found
 
 
 def _look_inside(path: str, store: Store, sizes: Sizes, now_ns: int) -> tuple[list[Inner], Repeated]:
@@ -106,8 +122,8 @@ def _look_inside(path: str, store: Store, sizes: Sizes, now_ns: int) -> tuple[li
             each.store.close()
 
 
-def _account(store: Store, sizes: Sizes, place: int, root: str, ladder: Sequence[Rung] | None) -> Account:
+def _account(store: Store, sizes: Sizes, place: int, root: str) -> Account:
     # Nodes belong to a store, not to one of its directories: the root's ledger names all kinds, another only its own.
     kinds = {kind: line for kind, line in sizes.kinds(place).items() if not place or line.bytes.inodes}
     unsized = frozenset(n.kind for n in store.graph.nodes if n.unsized and n.store == store.number)
-    return Account(root, store.kind, sizes.total(place), sizes.fates(place), kinds, unsized, ladder)
+    return Account(root, store.kind, sizes.total(place), sizes.fates(place), kinds, unsized, None)

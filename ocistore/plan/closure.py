@@ -216,6 +216,12 @@ def owned_paths(store: Store) -> dict[int, list[str]]:
     return found
 
 
+def paths_of(store: Store, nodes: Iterable[int]) -> list[str]:
+    """The topmost paths of some nodes."""
+    owned = owned_paths(store)
+    return [path for number in nodes for path in owned.get(number, ())]
+
+
 def _is_below_own(owned: dict[str, int], path: str, number: int) -> bool:
     head = path.rpartition("/")[0]
     while head:

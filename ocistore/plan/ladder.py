@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gc
+from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
 from ocistore.errors import UsageError
-from ocistore.plan.closure import find_falling, owned_paths
+from ocistore.plan.closure import find_falling, owned_paths, paths_of
 from ocistore.plan.make import areas_of_scopes, open_session, select, whole_doubt
 from ocistore.usage.bytes import ZERO
 
@@ -61,9 +62,18 @@ _RUNGS: dict[str, tuple[tuple[str, str | None], ...]] = {
 
 
 class Found(NamedTuple):
-    """A step before it is weighed: its paths, the command that takes exactly them, and how many things go."""
+    """A step before it is weighed; small, so that it can come from another process.
+
+    Attributes:
+        step: as `Rung.step`.
+        nodes: numbers of the nodes whose paths go.
+        paths: what else goes.
+        native: the command that takes exactly all that.
+        things: how many go.
+    """
 
     step: str
+    nodes: array[int]
     paths: list[str]
     native: str | None
     things: int
@@ -89,7 +99,7 @@ def find_steps(store: Store, now_ns: int) -> list[Found]:
         paths, numbers = start
         for number in numbers:
             gone[number] = 1
-        steps.append(Found("start", paths, None, len(numbers)))
+        steps.append(Found("start", array("I"), paths, None, len(numbers)))
     session: Session | None = open_session(store, now_ns)
     for scope, command in _RUNGS.get(store.kind, ()):
         if areas_of_scopes([scope]) & store.doubts.keys():
@@ -98,16 +108,16 @@ def find_steps(store: Store, now_ns: int) -> list[Found]:
         taken = find_falling(store, dropped, unreferenced=True, now_ns=now_ns, grace_ns=0, gone=gone)
         for number in taken:
             gone[number] = 1
-        paths, things = _paths_of(store, taken), len(taken)
+        nodes = array("I", taken)
         del taken
-        native = command if command and session and _does_exactly(session, command, paths) else None
-        steps.append(Found(scope, paths, native, things))
+        native = command if command and session and _does_exactly(session, command, paths_of(store, nodes)) else None
+        steps.append(Found(scope, nodes, [], native, len(nodes)))
     return steps
 
 
 def weigh_steps(steps: Sequence[Found], sizes: Sizes) -> list[Rung]:
     """The steps with what each frees after those above it."""
-    freed = sizes.freed([found.paths for found in steps])
+    freed = sizes.freed([[*found.paths, *paths_of(sizes.store, found.nodes)] for found in steps])
     rungs: list[Rung] = []
     cumulative: Bytes | None = ZERO
     for found, frees in zip(steps, freed.steps, strict=True):
@@ -116,18 +126,13 @@ def weigh_steps(steps: Sequence[Found], sizes: Sizes) -> list[Rung]:
     return rungs
 
 
-def _paths_of(store: Store, numbers: Sequence[int]) -> list[str]:
-    owned = owned_paths(store)
-    return [path for number in numbers for path in owned.get(number, ())]
-
-
 def cost(store: Store, sizes: Sizes, scope: str, now_ns: int) -> tuple[Bytes | None, int]:
     """What a scope of `--prune` alone would free, and how many images it takes; (None, 0) where doubt forbids it."""
     if store.findings.blocking or whole_doubt(store):
         return None, 0
     dropped = select(store, scope, frozenset(), now_ns)
     taken = find_falling(store, dropped, unreferenced=False, now_ns=now_ns, grace_ns=0)
-    freed = sizes.freed([_paths_of(store, taken)])
+    freed = sizes.freed([paths_of(store, taken)])
     return freed.total, sum(1 for number in taken if store.graph.nodes[number].kind == "image")
 
 

@@ -6,9 +6,10 @@ gives them back, and neither says so.
 
 from __future__ import annotations
 
+from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
-from ocistore.plan.closure import find_falling, owned_paths
+from ocistore.plan.closure import find_falling, paths_of
 from ocistore.plan.make import select
 
 if TYPE_CHECKING:
@@ -37,31 +38,29 @@ class Together(NamedTuple):
 
 
 class Halves(NamedTuple):
-    """The paths that go with unused images, with the build cache, and with both."""
+    """The numbers of the nodes that go with unused images, with the build cache, and with both."""
 
-    images: list[str]
-    cache: list[str]
-    both: list[str]
+    images: array[int]
+    cache: array[int]
+    both: array[int]
 
 
 def find_halves(store: Store, now_ns: int) -> Halves | None:
-    """The paths of a store that has both images and build records; None if it hasn't, or doubt forbids plans."""
+    """The halves of a store that has both images and build records; None if it hasn't, or doubt forbids plans."""
     kinds = {node.kind for node in store.graph.nodes if node.store == store.number}
     if not {"image", "record"} <= kinds or store.findings.blocking or store.doubts.keys() & {"images", "cache"}:
         return None
     images, cache = (frozenset(select(store, scope, frozenset(), now_ns)) for scope in (IMAGES, CACHE))
-    owned = owned_paths(store)
 
-    def paths(dropped: frozenset[int]) -> list[str]:
-        taken = find_falling(store, dropped, unreferenced=False, now_ns=now_ns, grace_ns=0)
-        return [path for number in taken for path in owned.get(number, ())]
+    def falling(dropped: frozenset[int]) -> array[int]:
+        return array("I", find_falling(store, dropped, unreferenced=False, now_ns=now_ns, grace_ns=0))
 
-    return Halves(paths(images), paths(cache), paths(images | cache))
+    return Halves(falling(images), falling(cache), falling(images | cache))
 
 
 def weigh_halves(halves: Halves, sizes: Sizes) -> Together:
-    """The bytes of these paths."""
-    images, cache, both = (sizes.freed([paths]).total for paths in halves)
+    """The bytes of the paths of these nodes."""
+    images, cache, both = (sizes.freed([paths_of(sizes.store, nodes)]).total for nodes in halves)
     if images is None or cache is None or both is None:
         return Together(images, cache, both, None)
     return Together(images, cache, both, both.minus(images).minus(cache))
