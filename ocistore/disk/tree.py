@@ -36,6 +36,8 @@ _MANY = 4096
 _PART = 512
 _ASKERS = 4
 """Threads; with more of them a disk that has nothing in memory answers hardly quicker."""
+_COUNTERS = 2
+"""Processes that count ahead: while one waits for the disk, the other needn't."""
 
 CHUNK = 1 << 20
 """Bytes of a piece when a file is read piece by piece."""
@@ -257,7 +259,8 @@ class DirectoryTree:
         # Only large stores need it.
         from ocistore.disk.ahead import Ahead
 
-        self.aheads.append(Ahead(self._root, [f"{base}/{name}" for name in names]))
+        for part in range(_COUNTERS):
+            self.aheads.append(Ahead(self._root, [f"{base}/{name}" for name in names[part::_COUNTERS]]))
 
     def read_in_each(self, base: str, names: Sequence[str], leaf: str, limit: int) -> Sequence[bytes | None]:
         """See Tree.read_in_each."""
