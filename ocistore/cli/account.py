@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from ocistore.graph.graph import Fate
     from ocistore.plan.ladder import Found, Rung
-    from ocistore.plan.together import Halves, Together
+    from ocistore.plan.together import Together
     from ocistore.stores.store import Store
     from ocistore.usage.bytes import Bytes
     from ocistore.usage.duplicates import Repeated
@@ -63,13 +63,13 @@ def accounts_of(path: str, store: Store, now_ns: int) -> list[Account]:
     from ocistore.cli.progress import progress
     from ocistore.disk.beside import Beside
     from ocistore.plan.ladder import weigh_steps
-    from ocistore.plan.together import weigh_halves
+    from ocistore.plan.together import find_halves, weigh_halves
     from ocistore.usage.sizes import measure
 
     # What is read stays; what plans are made with is forgotten before the walk, or is another process's.
     gc.freeze()
     accounts = []
-    with Beside(lambda: _find_plans(store, now_ns), worth=len(store.graph) > _LARGE) as plans:
+    with Beside(lambda: _find_steps(store, now_ns), worth=len(store.graph) > _LARGE) as steps:
         for each in store.all_stores():
             with progress("sizes", "directories") as more:
                 sizes = measure(each, more)
@@ -81,20 +81,19 @@ def accounts_of(path: str, store: Store, now_ns: int) -> list[Account]:
                 # What only reads is never part of a plan.
                 if each is store and not number:
                     inner, repeated = _look_inside(path, store, sizes, now_ns)
-                    steps, halves = plans.result()
+                    halves = find_halves(store, now_ns)
                     together = None if halves is None else weigh_halves(halves, sizes)
-                    rungs = weigh_steps(steps, sizes)
+                    rungs = weigh_steps(steps.result(), sizes)
                     account = account._replace(nested=inner, repeated=repeated, together=together, ladder=rungs)
                 accounts.append(account)
     return accounts
 
 
-def _find_plans(store: Store, now_ns: int) -> tuple[list[Found], Halves | None]:
-    """The steps of the ladder and the two halves, before they are weighed."""
+def _find_steps(store: Store, now_ns: int) -> list[Found]:
+    """The steps of the ladder, before they are weighed."""
     from ocistore.plan.ladder import find_steps
-    from ocistore.plan.together import find_halves
 
-    found = find_steps(store, now_ns), find_halves(store, now_ns)
+    found = find_steps(store, now_ns)
     gc.collect()
     return found
 

@@ -118,8 +118,12 @@ class Tree(Protocol):
         """
         ...
 
-    def open_random(self, path: str) -> RandomFile:
+    def open_random(self, path: str, in_memory: bool = False) -> RandomFile:
         """A regular file of any length, to be read in pieces from anywhere.
+
+        Args:
+            path: of it.
+            in_memory: whether the system has it in memory; else it is read once in the disk's order.
 
         Raises:
             UnreadableFile: not there (`Missing`), no regular file, or refused.
@@ -325,7 +329,7 @@ class DirectoryTree:
         except OSError as err:
             raise _refused(err, path) from None
 
-    def open_random(self, path: str) -> RandomFile:
+    def open_random(self, path: str, in_memory: bool = False) -> RandomFile:
         """See Tree.open_random."""
         try:
             parent, name = self._parent(path)
@@ -336,7 +340,8 @@ class DirectoryTree:
         st = os.fstat(descriptor)
         if not stat_module.S_ISREG(st.st_mode):
             raise UnreadableFile("not a regular file", path, errno.EINVAL)
-        _bring_in(descriptor, min(st.st_size, st.st_blocks * 512))
+        if not in_memory:
+            _bring_in(descriptor, min(st.st_size, st.st_blocks * 512))
         return RandomFile(descriptor, st.st_size, path)
 
     def readlink(self, path: str) -> str:

@@ -85,6 +85,11 @@ class Database:
                 self._scan = Scan(self.access, self._root)
         return self._scan
 
+    def take_scan(self, txid: int, scan: Scan) -> None:
+        """Spares itself the walk where somebody made it already, of the same transaction of the same file."""
+        if txid == self.txid:
+            self._scan = scan
+
     def check_reachable(self) -> None:
         """Scans all trees, so that `damage` is complete.
 

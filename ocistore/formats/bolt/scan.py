@@ -122,6 +122,10 @@ class Scan:
             path, number = self._work.pop()
             self._tree(path, number)
 
+    def __getstate__(self) -> dict[str, object]:
+        """What it found, without the file, which is no longer needed."""
+        return {name: value for name, value in self.__dict__.items() if name != "_pages"}
+
     def _tree(self, path: Path, root: int) -> None:
         """The pages of one bucket, depth first and in order; a stack of page numbers instead of recursion."""
         if len(path) > MAX_DEPTH:

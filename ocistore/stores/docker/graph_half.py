@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from ocistore.disk.tree import Missing
 from ocistore.errors import UnreadableFile
+from ocistore.stores.shared.bolt_file import scan_ahead
 from ocistore.stores.shared.buildkit.load import load_cache
 from ocistore.stores.shared.buildkit.populate import populate_cache
 from ocistore.stores.shared.containerd.load import load_metadata_store
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
 def read_graph_halves(store: Store, records: DockerRecords, drivers: list[str], options: Options) -> None:
     """Reads the image stores of all graph drivers that have one; that in use, or else the first, is the shown one."""
     before = dict(store.doubts)
+    scan_ahead(store, LEASES)
     ordered = sorted(drivers, key=lambda driver: driver != records.active)
     records.graph, *records.inactive = [read_half(store, records, driver) for driver in ordered]
     with ExitStack() as beside:

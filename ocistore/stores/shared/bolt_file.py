@@ -7,18 +7,23 @@ moved on by one at most while it was read (docker-buildkit-containerd 1.9).
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from ocistore.disk.beside import Beside
 from ocistore.disk.tree import Missing
 from ocistore.errors import CorruptFile, UnreadableFile
 from ocistore.formats.bolt import Database
 
 if TYPE_CHECKING:
     from ocistore.disk.tree import RandomFile, Tree
+    from ocistore.formats.bolt.scan import Scan
     from ocistore.stores.store import Store
 
 BOLT_FILES = "bolt_files"
 """Key of `Store.cache`: the bolt files that were read, for `check`."""
+_SCANS = "bolt_scans"
+"""Key of `Store.cache`: the files that are being scanned by another process."""
 _TRIES = 3
 _WHOLE = 16 * 1024 * 1024
 """Bytes up to which a file is read whole, which is quicker."""
@@ -31,6 +36,30 @@ class BoltFile(NamedTuple):
 
     place: int
     path: str
+
+
+class Scanned(NamedTuple):
+    """What another process found in a file."""
+
+    txid: int
+    scan: Scan
+
+
+def scan_ahead(store: Store, path: str, place: int = 0) -> None:
+    """Begins to look for damage in a file that will be read later, in a second process, if it is a large one."""
+    tree = store.places[place].tree
+    with suppress(UnreadableFile):
+        if tree.stat(path).st_size > _WHOLE:
+            store.cache.setdefault(_SCANS, {})[BoltFile(place, path)] = Beside(lambda: _scan(tree, path))
+
+
+def _scan(tree: Tree, path: str) -> Scanned | None:
+    """What a scan finds, and of which transaction; None where the file can't be read, which its reader will tell."""
+    try:
+        database = Database(open_pages(tree, path), salvage=True)
+        return Scanned(database.txid, database.scan)
+    except (UnreadableFile, CorruptFile):
+        return None
 
 
 def read_bolt(store: Store, path: str, place: int = 0, *, code: str = "database-unreadable") -> Database | None:
@@ -48,18 +77,21 @@ def read_bolt(store: Store, path: str, place: int = 0, *, code: str = "database-
     """
     where = store.places[place]
     watched = len(store.watched)
+    ahead = store.cache.get(_SCANS, {}).pop(BoltFile(place, path), None)
     for _ in range(_TRIES):
         # What counts is how the file looked before the reading that is used.
         del store.watched[watched:]
         store.watch(path, place)
         try:
-            data = open_pages(where.tree, path)
+            scanned = ahead.result() if ahead is not None else None
+            data = open_pages(where.tree, path, in_memory=scanned is not None)
         except Missing:
             return None
         except UnreadableFile as err:
             store.findings.say(code, f"can't be read: {err.sentence}", path=where.prefix + path, root=store.root)
             return None
-        database, damage = _open(data)
+        database, damage = _open(data, scanned)
+        ahead = None
         if not _moved_on(where.tree, path, database, bool(damage), store.watched[-1][2]):
             break
     else:
@@ -74,17 +106,22 @@ def read_bolt(store: Store, path: str, place: int = 0, *, code: str = "database-
     return database
 
 
-def open_pages(tree: Tree, path: str) -> bytes | RandomFile:
+def open_pages(tree: Tree, path: str, in_memory: bool = False) -> bytes | RandomFile:
     """A bolt file: its bytes, or a large one to be read page by page, so that memory doesn't grow with it.
 
     A cache of 100,000 build records has 200,000 pages of leases; a file is made longer in steps of up to 1 GiB (1.8).
+
+    Args:
+        tree: where it lies.
+        path: of it.
+        in_memory: whether the system was made to have a large one in memory already.
 
     Raises:
         UnreadableFile: it can't be read.
     """
     if tree.stat(path).st_size <= _WHOLE:
         return tree.read(path)
-    return tree.open_random(path)
+    return tree.open_random(path, in_memory)
 
 
 def _head(tree: Tree, path: str, size: int) -> bytes:
@@ -98,11 +135,13 @@ def _head(tree: Tree, path: str, size: int) -> bytes:
     return b"".join(parts)
 
 
-def _open(data: bytes | RandomFile) -> tuple[Database | None, list[CorruptFile]]:
+def _open(data: bytes | RandomFile, scanned: Scanned | None = None) -> tuple[Database | None, list[CorruptFile]]:
     try:
         database = Database(data, salvage=True)
     except CorruptFile as err:
         return None, [err]
+    if scanned is not None:
+        database.take_scan(scanned.txid, scanned.scan)
     return database, database.damage
 
 
