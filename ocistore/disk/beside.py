@@ -12,12 +12,11 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import pickle
 import select
 import signal
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ocistore.disk.pair import may_fork
+from ocistore.disk.processes import may_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,11 +38,10 @@ class Beside(Generic[T]):
     def __init__(self, compute: Callable[[], T], worth: bool = True) -> None:
         self._child = 0
         self._pipe = -1
+        self._parent = os.getpid()
         self._compute = compute
         self._results: list[T] = []
-        if worth and may_fork():
-            self._start()
-        else:
+        if not (worth and may_fork() and self._start()):
             self._results.append(compute())
 
     def __enter__(self) -> Self:
@@ -61,6 +59,8 @@ class Beside(Generic[T]):
         The second process may have been killed, or its computation have failed: then it is done again here.
         """
         if not self._results:
+            import pickle
+
             data = self._receive()
             self._results.append(pickle.loads(data) if data else self._compute())
         return self._results[0]
@@ -71,14 +71,24 @@ class Beside(Generic[T]):
 
     def close(self) -> None:
         """Ends the second process if its result was not asked for."""
-        if self._child:
+        # A process that was started meanwhile has a copy of this, but no right to end anything.
+        if self._child and self._parent == os.getpid():
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._child, signal.SIGKILL)
             self._end()
 
-    def _start(self) -> None:
+    def _start(self) -> bool:
+        """Starts the second process; whether the system allows one."""
+        # Only large stores need it.
+        import pickle
+
         self._pipe, out = os.pipe()
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError:
+            os.close(self._pipe)
+            os.close(out)
+            return False
         if not child:
             status = 1
             try:
@@ -94,6 +104,7 @@ class Beside(Generic[T]):
                 os._exit(status)
         self._child = child
         os.close(out)
+        return True
 
     def _receive(self) -> bytes:
         """What the second process wrote if it ended well; nothing else."""

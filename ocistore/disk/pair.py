@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import marshal
 import os
-import sys
 from typing import TYPE_CHECKING, Any
 
 from ocistore.disk.walker import Problem
@@ -197,7 +196,15 @@ class Pair:
     def _start(self, given: list[tuple[str, int, int]]) -> None:
         to_child, from_parent = os.pipe()
         to_parent, from_child = os.pipe()
-        child = os.fork()
+        try:
+            child = os.fork()
+        except OSError:
+            # One process can do it too.
+            for descriptor in (to_child, from_parent, to_parent, from_child):
+                os.close(descriptor)
+            self._fork = False
+            self._walker.tasks += given
+            return
         if not child:
             status = 1
             try:
@@ -250,9 +257,3 @@ def work_for(walker: Walker, channel: Channel, given: list[tuple[str, int, int]]
         [tuple(problem) for problem in tally.problems],
         tally.seen,
     )
-
-
-def may_fork() -> bool:
-    """Whether a second process is of use and harmless: two CPUs, and no other thread in this one."""
-    threading = sys.modules.get("threading")
-    return len(os.sched_getaffinity(0)) > 1 and (threading is None or threading.active_count() == 1)

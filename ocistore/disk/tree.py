@@ -16,7 +16,7 @@ from collections import OrderedDict
 from itertools import chain
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 
-from ocistore.disk.pair import may_fork
+from ocistore.disk.processes import may_fork
 from ocistore.errors import UnreadableFile
 
 if TYPE_CHECKING:
@@ -429,8 +429,12 @@ def _ask_many(ask: Callable[[str], T], names: Sequence[str]) -> list[T]:
     from concurrent.futures import ThreadPoolExecutor
 
     parts = [names[at : at + _PART] for at in range(0, len(names), _PART)]
-    with ThreadPoolExecutor(_ASKERS) as pool:
-        return list(chain.from_iterable(pool.map(lambda part: [ask(name) for name in part], parts)))
+    try:
+        with ThreadPoolExecutor(_ASKERS) as pool:
+            return list(chain.from_iterable(pool.map(lambda part: [ask(name) for name in part], parts)))
+    except RuntimeError:
+        # The system allows no further thread.
+        return [ask(name) for name in names]
 
 
 def _entry_type(entry: os.DirEntry[str]) -> EntryType:

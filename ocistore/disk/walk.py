@@ -10,7 +10,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from ocistore.disk.pair import Lost, Pair, may_fork
+from ocistore.disk.pair import Lost, Pair
+from ocistore.disk.processes import may_fork
 from ocistore.disk.walker import Finder, Problem, Tally, Walker
 
 if TYPE_CHECKING:

@@ -100,3 +100,29 @@ def test_nothing_is_written(bundled: Callable[[str], Path]) -> None:
         ocistore(verb[0], root, *verb[1:])
 
     assert before == look()
+
+
+@pytest.mark.parametrize("name", [name for name in names() if name[0] == "d"], ids=lambda name: name[:3])
+def test_what_other_processes_do_changes_nothing(
+    name: str, bundled: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A store that is taken for a large one: counted ahead, scanned and planned beside, links read several at once."""
+    command = ["df", *arguments(bundled(name), name, truth(name)["roots"][0]["path"]), "--now", "2026-01-01", "--json"]
+    alone = ocistore(*command)
+    forks = []
+    fork = os.fork
+
+    def counting() -> int:
+        forks.append(1)
+        return fork()
+
+    monkeypatch.setattr(os, "fork", counting)
+    for module in ("beside", "tree"):
+        monkeypatch.setattr(f"ocistore.disk.{module}.may_fork", lambda: True)
+    monkeypatch.setattr("ocistore.disk.tree._MANY", 1)
+    monkeypatch.setattr("ocistore.stores.docker.drivers._MANY", 0)
+    monkeypatch.setattr("ocistore.stores.shared.bolt_file._WHOLE", 1)
+    monkeypatch.setattr("ocistore.cli.account._LARGE", 1)
+
+    assert alone == ocistore(*command)
+    assert forks

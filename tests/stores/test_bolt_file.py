@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from ocistore.check.structure import check_structure
+from ocistore.disk import beside
 from ocistore.disk.tree import DirectoryTree, RandomFile
 from ocistore.findings import Findings
 from ocistore.graph.graph import Graph
 from ocistore.stores.shared import bolt_file
-from ocistore.stores.shared.bolt_file import read_bolt
+from ocistore.stores.shared.bolt_file import read_bolt, scan_ahead
 from ocistore.stores.store import Place, Store
 from tests.make.bolt import FREELIST, HEADER, BoltMaker, Tree
 
@@ -91,9 +92,9 @@ class Writer:
     def __init__(self, path: Path, txids: list[int]) -> None:
         self.path, self.txids, self.original = path, txids, bolt_file.open_pages
 
-    def __call__(self, tree: DirectoryTree, path: str) -> bytes | RandomFile:
+    def __call__(self, tree: DirectoryTree, path: str, in_memory: bool = False) -> bytes | RandomFile:
         """What `open_pages` gives, and a write right after it."""
-        data = self.original(tree, path)
+        data = self.original(tree, path, in_memory)
         if self.txids:
             txid = self.txids.pop(0)
             # Longer each time, so that the file looks different however coarse its times are.
@@ -156,6 +157,54 @@ def test_a_large_file_that_is_cut(store: Store, tmp_path: Path, monkeypatch: pyt
     assert database is not None
     assert database.damage
     assert "database-unreadable" in codes(store)
+
+
+@pytest.mark.parametrize("cut", [0, 900], ids=["sound", "cut"])
+def test_a_file_that_another_process_scans(
+    store: Store, tmp_path: Path, cut: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it finds is what the reader would find, damage with its place."""
+    data = BoltMaker(512).write({b"%03d" % n: b"v" * 100 for n in range(60)}, 8)
+    (tmp_path / "a.db").write_bytes(data[: len(data) - cut])
+    monkeypatch.setattr(bolt_file, "_WHOLE", 100)
+    monkeypatch.setattr(beside, "may_fork", lambda: True)
+    alone = read_bolt(store, "a.db")
+    told = [str(finding) for finding in store.findings]
+    scan_ahead(store, "a.db")
+
+    database = read_bolt(store, "a.db")
+
+    assert alone is not None
+    assert database is not None
+    assert bool(cut) == bool(database.damage)
+    assert [str(err) for err in alone.damage] == [str(err) for err in database.damage]
+    assert list(alone.root.items()) == list(database.root.items())
+    assert set(told) == {str(finding) for finding in store.findings}
+
+
+def test_a_scan_of_another_transaction_is_not_taken(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file was written in between: it is scanned again, and what was damaged then is not said."""
+    data = BoltMaker(512).write({b"%03d" % n: b"v" * 100 for n in range(60)}, 8)
+    (tmp_path / "a.db").write_bytes(data[:-900])
+    monkeypatch.setattr(bolt_file, "_WHOLE", 100)
+    scan_ahead(store, "a.db")
+    (tmp_path / "a.db").write_bytes(BoltMaker(512).write({b"%03d" % n: b"v" * 100 for n in range(60)}, 9))
+
+    database = read_bolt(store, "a.db")
+
+    assert database is not None
+    assert [] == database.damage
+    assert [] == codes(store)
+
+
+def test_no_file_to_scan(store: Store) -> None:
+    """Is the reader's to tell."""
+    scan_ahead(store, "a.db")
+
+    assert read_bolt(store, "a.db") is None
+    assert [] == codes(store)
 
 
 def leak(maker: BoltMaker) -> bytes:
