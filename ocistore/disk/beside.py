@@ -67,7 +67,11 @@ class Beside(Generic[T]):
 
     def is_ready(self, seconds: float) -> bool:
         """Whether the result is there, or begins to be, within a time."""
-        return not self._child or bool(select.select([self._pipe], [], [], seconds)[0])
+        if not self._child:
+            return True
+        waiting = select.poll()
+        waiting.register(self._pipe)
+        return bool(waiting.poll(1000 * seconds))
 
     def close(self) -> None:
         """Ends the second process if its result was not asked for."""
