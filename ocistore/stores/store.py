@@ -21,7 +21,8 @@ Fingerprint = tuple[int, int, int]
 """inode, size, mtime in nanoseconds."""
 
 
-def _fingerprint(tree: DirectoryTree, path: str) -> Fingerprint | None:
+def fingerprint(tree: DirectoryTree, path: str) -> Fingerprint | None:
+    """How a file looks now, None where it can't be seen: it wasn't written between two looks that are the same."""
     try:
         st = tree.stat(path)
     except UnreadableFile:
@@ -111,7 +112,7 @@ class Store:
 
     def watch(self, path: str, place: int = 0) -> None:
         """Remembers how a file looks now, before it is read."""
-        self.watched.append((place, path, _fingerprint(self.places[place].tree, path)))
+        self.watched.append((place, path, fingerprint(self.places[place].tree, path)))
 
     def notice_changes(self) -> bool:
         """Looks at the watched files again and adds a finding for each that changed; whether any did.
@@ -121,7 +122,7 @@ class Store:
         changed = False
         for store in self.all_stores():
             for place, path, before in store.watched:
-                if _fingerprint(store.places[place].tree, path) != before:
+                if fingerprint(store.places[place].tree, path) != before:
                     changed = True
                     self.findings.say(
                         "changed-while-read",

@@ -7,13 +7,13 @@ moved on by one at most while it was read (docker-buildkit-containerd 1.9).
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from ocistore.disk.beside import Beside
 from ocistore.disk.tree import Missing
 from ocistore.errors import CorruptFile, UnreadableFile
 from ocistore.formats.bolt import Database
+from ocistore.stores.store import fingerprint
 
 if TYPE_CHECKING:
     from ocistore.disk.tree import RandomFile, Tree
@@ -48,9 +48,9 @@ class Scanned(NamedTuple):
 def scan_ahead(store: Store, path: str, place: int = 0) -> None:
     """Begins to look for damage in a file that will be read later, in a second process, if it is a large one."""
     tree = store.places[place].tree
-    with suppress(UnreadableFile):
-        if tree.stat(path).st_size > _WHOLE:
-            store.cache.setdefault(_SCANS, {})[BoltFile(place, path)] = Beside(lambda: _scan(tree, path))
+    looks = fingerprint(tree, path)
+    if looks is not None and looks[1] > _WHOLE:
+        store.cache.setdefault(_SCANS, {})[BoltFile(place, path)] = looks, Beside(lambda: _scan(tree, path))
 
 
 def _scan(tree: Tree, path: str) -> Scanned | None:
@@ -77,13 +77,13 @@ def read_bolt(store: Store, path: str, place: int = 0, *, code: str = "database-
     """
     where = store.places[place]
     watched = len(store.watched)
-    ahead = store.cache.get(_SCANS, {}).pop(BoltFile(place, path), None)
+    looked, ahead = store.cache.get(_SCANS, {}).pop(BoltFile(place, path), (None, None))
     for _ in range(_TRIES):
         # What counts is how the file looked before the reading that is used.
         del store.watched[watched:]
         store.watch(path, place)
         try:
-            scanned = ahead.result() if ahead is not None else None
+            scanned = ahead.result() if ahead is not None and looked == store.watched[-1][2] else None
             data = open_pages(where.tree, path, in_memory=scanned is not None)
         except Missing:
             return None
