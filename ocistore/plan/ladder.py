@@ -157,5 +157,11 @@ def _does_exactly(session: Session, command: str, paths: list[str]) -> bool:
         outcome = session.run(command.split(), None)
     except UsageError:
         return False
-    taken = {path for removal in outcome.removals for path in removal.paths}
-    return not outcome.failure and taken == set(paths)
+    if outcome.failure:
+        return False
+    # One set of all paths, not two: there may be hundreds of thousands.
+    wanted = set(paths)
+    if any(path not in wanted for removal in outcome.removals for path in removal.paths):
+        return False
+    wanted.difference_update(path for removal in outcome.removals for path in removal.paths)
+    return not wanted

@@ -11,6 +11,7 @@ from ocistore.errors import NotAStore, UnreadableFile, UsageError
 from ocistore.findings import Findings
 from ocistore.graph.graph import Graph
 from ocistore.stores.identify import Identity, identify
+from ocistore.stores.shared.texts import forget
 from ocistore.stores.store import Options, Store
 
 if TYPE_CHECKING:
@@ -179,3 +180,5 @@ def _read(path: str, root: str, found: Identity, options: Options) -> Store:
     except BaseException:
         tree.close()
         raise
+    finally:
+        forget()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
 from ocistore.disk.beside import Beside
@@ -41,40 +42,52 @@ def read_driver(store: Store, half: GraphHalf) -> list[str]:
     return doubts
 
 
-class Links(NamedTuple):
-    """Short links: those that their directory's `link` file names, by id; the others, with the id they lead to."""
+class _Owners(NamedTuple):
+    """By short link: the place of the directory that it leads to, -1 for none; whether the `link` file there names it."""
 
-    own: dict[str, str]
-    lost: dict[str, str]
-
-
-def read_links(store: Store, half: GraphHalf) -> Beside[Links]:
-    """Who each short link belongs to: removal takes the one that the `link` file names, and no other (2.5).
-
-    There are as many small files as directories, so that they are read while databases are.
-    """
-    base = half.driver.links
-    entries = list_directory(store, base) if base else []
-    names = [entry.name for entry in entries or [] if entry.type == "link"]
-    return Beside(lambda: _find_owners(store, half, names), worth=len(names) > _MANY)
+    places: array[int]
+    named: bytearray
 
 
-def _find_owners(store: Store, half: GraphHalf, names: list[str]) -> Links:
-    targets: dict[str, str] = {}
-    links_of: dict[str, list[str]] = {}
-    for name, target in zip(names, store.tree.readlink_each(half.driver.links, names), strict=True):
-        found = _TARGET.fullmatch(target or "")
-        ident = found.group(1) if found and found.group(1) in half.directories else ""
-        targets[name] = ident
-        if ident:
-            links_of.setdefault(ident, []).append(name)
-    own: dict[str, str] = {}
-    words = store.tree.read_in_each(half.driver.base, list(links_of), "link", _LINK_LIMIT)
-    for (ident, links), word in zip(links_of.items(), words, strict=True):
-        named = (word or b"").decode("utf-8", "replace").strip()
-        if named in links:
-            own[ident] = named
-    return Links(own, {name: ident for name, ident in targets.items() if own.get(ident) != name})
+class Links:
+    """The short links of a half while they are read: as many small files as directories, so beside databases (2.5)."""
+
+    def __init__(self, store: Store, half: GraphHalf) -> None:
+        base = half.driver.links
+        entries = list_directory(store, base) if base else []
+        self._half = half
+        self._tree = store.tree
+        self._names = [entry.name for entry in entries or [] if entry.type == "link"]
+        self._directories = sorted(half.directories)
+        self._reading = Beside(self._find_owners, worth=len(self._names) > _MANY)
+
+    def put(self) -> None:
+        """Says whose each link is: removal takes the one that the `link` file names, and no other (2.5)."""
+        links, lost = self._half.links, self._half.lost_links
+        for name, place, named in zip(self._names, *self._reading.result(), strict=True):
+            if named:
+                links[self._directories[place]] = name
+            else:
+                lost[name] = self._directories[place] if place >= 0 else ""
+
+    def close(self) -> None:
+        """Reads no further."""
+        self._reading.close()
+
+    def _find_owners(self) -> _Owners:
+        driver = self._half.driver
+        place_of = {ident: place for place, ident in enumerate(self._directories)}
+        places = array("i")
+        for target in self._tree.readlink_each(driver.links, self._names) if self._names else ():
+            found = _TARGET.fullmatch(target or "")
+            places.append(place_of.get(found.group(1), -1) if found else -1)
+        led_to = sorted({place for place in places if place >= 0})
+        words = self._tree.read_in_each(driver.base, [self._directories[at] for at in led_to], "link", _LINK_LIMIT)
+        word_of = {
+            place: (word or b"").decode("utf-8", "replace").strip() for place, word in zip(led_to, words, strict=True)
+        }
+        named = bytearray(word_of.get(place) == name for name, place in zip(self._names, places, strict=True))
+        return _Owners(places, named)
 
 
 def read_lowers(store: Store, half: GraphHalf, idents: Iterable[str]) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 from ocistore.disk.tree import Missing
@@ -13,7 +13,7 @@ from ocistore.stores.shared.buildkit.populate import populate_cache
 from ocistore.stores.shared.containerd.load import load_metadata_store
 from ocistore.stores.shared.containerd.populate import populate
 
-from .drivers import read_driver, read_links
+from .drivers import Links, read_driver
 from .files import list_directory
 from .images import read_images
 from .layers import read_layers
@@ -49,10 +49,10 @@ def read_graph_halves(store: Store, records: DockerRecords, drivers: list[str], 
     ordered = sorted(drivers, key=lambda driver: driver != records.active)
     records.graph, *records.inactive = [read_half(store, records, driver) for driver in ordered]
     with ExitStack() as beside:
-        links = [(half, beside.enter_context(read_links(store, half))) for half in records.halves()]
+        links = [beside.enter_context(closing(Links(store, half))) for half in records.halves()]
         read_build_state(store, records, options)
-        for half, found in links:
-            half.links, half.lost_links = found.result()
+        for each in links:
+            each.put()
     for half in records.halves():
         place_snapshots(store, records, half)
     if records.active not in drivers:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 from ocistore.errors import CorruptFile
 from ocistore.stores.shared.bolt_file import read_bolt
+from ocistore.stores.shared.texts import text_of
 
 from .files import read_number
 from .layout import CACHE_RECORDS, SNAPSHOTS, hex_of
@@ -31,7 +31,7 @@ def read_snapshots(store: Store, records: DockerRecords) -> str:
     records.snapshots = found
     try:
         for key, bucket in database.root.buckets():
-            record = _record(_text(key), bucket)
+            record = _record(text_of(key), bucket)
             found[record.key] = record
     except CorruptFile as err:
         store.findings.say("database-unreadable", str(err), path=SNAPSHOTS, root=store.root)
@@ -59,14 +59,9 @@ def _record(key: str, bucket: Bucket) -> SnapshotRecord:
     values = {name: value for name, value in bucket.items() if isinstance(value, bytes)}
     return SnapshotRecord(
         key,
-        _text(values.get(b"parent")),
+        text_of(values.get(b"parent")),
         b"iscommitted" in values,
-        _text(values.get(b"committed")),
-        hex_of(_text(values.get(b"chainid"))),
-        read_number(_text(values.get(b"size"))),
+        text_of(values.get(b"committed")),
+        hex_of(text_of(values.get(b"chainid"))),
+        read_number(text_of(values.get(b"size"))),
     )
-
-
-def _text(value: bytes | None) -> str:
-    # Ids stand in the records of three databases.
-    return sys.intern((value or b"").decode("utf-8", "surrogateescape"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -10,6 +9,7 @@ import orjson
 from ocistore.errors import CorruptFile
 from ocistore.formats.bolt import Bucket
 from ocistore.stores.shared.buildkit.records import CacheRecord
+from ocistore.stores.shared.texts import one_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,7 +43,7 @@ def read_records(database: Database) -> Records:
     if main is None:
         return found
     for key, bucket in main.items():
-        ident = sys.intern(key.decode("utf-8", "surrogateescape"))
+        ident = text_of(key)
         if not isinstance(bucket, Bucket):
             found.faults.append(CorruptFile("a value where a record's bucket should be", place=f"bucket _main/{ident}"))
             continue
@@ -96,8 +96,7 @@ def _judge_kind(record: CacheRecord) -> None:
 def _text(value: Any) -> str:  # noqa: ANN401 - JSON is any value
     if not isinstance(value, str):
         raise CorruptFile("is no text")
-    # Ids stand in many records, and in those of other databases.
-    return sys.intern(value)
+    return one_of(value)
 
 
 def _number(value: Any) -> int:  # noqa: ANN401 - JSON is any value

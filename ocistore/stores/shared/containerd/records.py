@@ -5,13 +5,13 @@ Keys are text (bytes that are no UTF-8 come out with surrogateescape), times nan
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from ocistore.errors import CorruptFile
 from ocistore.formats.bolt import Bucket
 from ocistore.formats.wire import read_time, read_varint
+from ocistore.stores.shared.texts import text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -150,11 +150,6 @@ class Metadata:
     faults: list[CorruptFile] = field(default_factory=list)
 
 
-def text(value: bytes | None) -> str:
-    """Bytes of a key or value as text, none lost; equal ones are one string, as ids stand in many records."""
-    return sys.intern((value or b"").decode("utf-8", "surrogateescape"))
-
-
 def read_metadata(database: Database) -> Metadata:
     """All records of a metadata database; those that can't be decoded are told in `faults` and left out.
 
@@ -173,7 +168,7 @@ def read_metadata(database: Database) -> Metadata:
             found.faults.append(CorruptFile(err.sentence, place="bucket v1/version"))
     for key, bucket in v1.items():
         if isinstance(bucket, Bucket):
-            found.namespaces[text(key)] = _Reader(found, text(key)).read(bucket)
+            found.namespaces[text_of(key)] = _Reader(found, text_of(key)).read(bucket)
         elif key != b"version":
             found.faults.append(CorruptFile(_NO_RECORD, place=_place(v1, key)))
     if (found.schema or 0) < 4:
@@ -181,7 +176,7 @@ def read_metadata(database: Database) -> Metadata:
         for key, bucket in database.root.buckets():
             sandboxes = bucket.bucket(b"sandboxes") if key != b"v1" else None
             if sandboxes is not None:
-                name = text(key)
+                name = text_of(key)
                 namespace = found.namespaces.setdefault(name, Namespace(name))
                 _Reader(found, name, namespace).sandboxes(sandboxes)
     return found
@@ -208,8 +203,8 @@ class _Reader:
             digest = self._text(target, b"digest") if target else ""
             if not digest:
                 self._fault(entry, b"target/digest", CorruptFile("an image without a target"))
-            self._namespace.images[text(key)] = ImageRecord(
-                text(key),
+            self._namespace.images[text_of(key)] = ImageRecord(
+                text_of(key),
                 digest,
                 self._text(target, b"mediatype") if target else "",
                 self._number(target, b"size") if target else None,
@@ -221,8 +216,8 @@ class _Reader:
     def content(self, bucket: Bucket) -> None:
         blobs = self._section(bucket, b"blob")
         for key, entry in self._entries(blobs) if blobs else ():
-            self._namespace.blobs[text(key)] = BlobRecord(
-                text(key),
+            self._namespace.blobs[text_of(key)] = BlobRecord(
+                text_of(key),
                 self._number(entry, b"size"),
                 _labels_of(entry),
                 self._time(entry, b"createdat"),
@@ -230,14 +225,14 @@ class _Reader:
             )
         ingests = self._section(bucket, b"ingests")
         for key, entry in self._entries(ingests) if ingests else ():
-            self._namespace.ingests[text(key)] = IngestRecord(
-                text(key), self._text(entry, b"ref"), self._time(entry, b"expireat"), self._text(entry, b"expected")
+            self._namespace.ingests[text_of(key)] = IngestRecord(
+                text_of(key), self._text(entry, b"ref"), self._time(entry, b"expireat"), self._text(entry, b"expected")
             )
         # Before schema 2: ref = backend ref.
         old = self._section(bucket, b"ingest")
         for key, value in old.items() if old else ():
             if isinstance(value, bytes):
-                self._namespace.ingests.setdefault(text(key), IngestRecord(text(key), text(value), None, ""))
+                self._namespace.ingests.setdefault(text_of(key), IngestRecord(text_of(key), text_of(value), None, ""))
 
     def snapshots(self, bucket: Bucket) -> None:
         for snapshotter, keys in self._entries(bucket):
@@ -247,49 +242,49 @@ class _Reader:
                     # Without it the snapshot in its snapshotter would look like one that nothing names.
                     self._fault(entry, b"name", CorruptFile("a snapshot without a name in its snapshotter"))
                 children = self._section(entry, b"children")
-                self._namespace.snapshots[text(snapshotter), text(key)] = SnapshotRecord(
-                    text(snapshotter),
-                    text(key),
+                self._namespace.snapshots[text_of(snapshotter), text_of(key)] = SnapshotRecord(
+                    text_of(snapshotter),
+                    text_of(key),
                     name,
                     self._text(entry, b"parent"),
                     _labels_of(entry),
                     self._time(entry, b"createdat"),
-                    tuple(text(child) for child, _ in children.items()) if children else (),
+                    tuple(text_of(child) for child, _ in children.items()) if children else (),
                 )
 
     def leases(self, bucket: Bucket) -> None:
         for key, entry in self._entries(bucket):
-            lease = LeaseRecord(text(key), _labels_of(entry), self._time(entry, b"createdat"))
+            lease = LeaseRecord(text_of(key), _labels_of(entry), self._time(entry, b"createdat"))
             self._namespace.leases[lease.id] = lease
             snapshots = self._section(entry, b"snapshots")
             for snapshotter, keys in self._entries(snapshots) if snapshots else ():
-                lease.snapshots += tuple((text(snapshotter), text(name)) for name, _ in keys.items())
+                lease.snapshots += tuple((text_of(snapshotter), text_of(name)) for name, _ in keys.items())
             lease.content = self._names(entry, b"content")
             lease.ingests = self._names(entry, b"ingests")
             lease.images = self._names(entry, b"images")
 
     def _names(self, bucket: Bucket, key: bytes) -> tuple[str, ...]:
         inner = self._section(bucket, key)
-        return tuple(text(name) for name, _ in inner.items()) if inner else ()
+        return tuple(text_of(name) for name, _ in inner.items()) if inner else ()
 
     def containers(self, bucket: Bucket) -> None:
         for key, entry in self._entries(bucket):
             runtime = entry.bucket(b"runtime")
-            self._namespace.containers[text(key)] = ContainerRecord(
-                text(key),
+            self._namespace.containers[text_of(key)] = ContainerRecord(
+                text_of(key),
                 self._text(entry, b"image"),
                 self._text(entry, b"snapshotter"),
                 self._text(entry, b"snapshotKey"),
                 _labels_of(entry),
                 self._time(entry, b"createdat"),
                 self._text(entry, b"sandboxid"),
-                text(runtime.get(b"name")) if runtime else "",
+                text_of(runtime.get(b"name")) if runtime else "",
             )
 
     def sandboxes(self, bucket: Bucket) -> None:
         for key, entry in self._entries(bucket):
-            self._namespace.sandboxes[text(key)] = SandboxRecord(
-                text(key), _labels_of(entry), self._time(entry, b"createdat")
+            self._namespace.sandboxes[text_of(key)] = SandboxRecord(
+                text_of(key), _labels_of(entry), self._time(entry, b"createdat")
             )
 
     def _entries(self, bucket: Bucket) -> Iterator[tuple[bytes, Bucket]]:
@@ -352,11 +347,11 @@ _SECTIONS = {
 
 
 def _place(bucket: Bucket, key: bytes) -> str:
-    return "bucket " + "/".join(text(part) for part in (*bucket.path, key))
+    return "bucket " + "/".join(text_of(part) for part in (*bucket.path, key))
 
 
 def _labels_of(bucket: Bucket) -> Labels:
     labels = bucket.bucket(b"labels")
     if labels is None:
         return {}
-    return {text(key): text(value) for key, value in labels.items() if isinstance(value, bytes)}
+    return {text_of(key): text_of(value) for key, value in labels.items() if isinstance(value, bytes)}

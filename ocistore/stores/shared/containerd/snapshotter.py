@@ -11,7 +11,7 @@ from ocistore.formats.bolt import Bucket
 from ocistore.formats.wire import read_time, read_uvarint, read_varint
 from ocistore.stores.shared.bolt_file import read_bolt
 from ocistore.stores.shared.containerd.metadata_store import BackendSnapshot, Snapshotter
-from ocistore.stores.shared.containerd.records import text
+from ocistore.stores.shared.texts import text_of
 
 if TYPE_CHECKING:
     from ocistore.disk.tree import Entry, Tree
@@ -130,7 +130,7 @@ class _Reader:
         bucket = v1.bucket(b"snapshots") if v1 is not None else None
         found: dict[str, BackendSnapshot] = {}
         for key, value in bucket.items() if bucket is not None else ():
-            name = text(key)
+            name = text_of(key)
             try:
                 if not isinstance(value, Bucket):
                     raise CorruptFile("a value where a record should be")
@@ -205,9 +205,9 @@ def _read_snapshot(key: str, bucket: Bucket) -> BackendSnapshot:
         key,
         read_uvarint(ident),
         kind[0],
-        text(bucket.get(b"parent")),
+        text_of(bucket.get(b"parent")),
         read_varint(size) if size else None,
         read_varint(inodes) if inodes else None,
         read_time(made) if made else None,
-        {text(k): text(v) for k, v in labels.items() if isinstance(v, bytes)} if labels is not None else {},
+        {text_of(k): text_of(v) for k, v in labels.items() if isinstance(v, bytes)} if labels is not None else {},
     )
