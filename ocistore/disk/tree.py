@@ -142,6 +142,10 @@ class Tree(Protocol):
         """An extended attribute of a file, None where there is none."""
         ...
 
+    def count_ahead(self, base: str, names: Sequence[str]) -> None:
+        """Told which directories `base/NAME` there are whose bytes will be asked for one by one, if any are."""
+        ...
+
     def read_in_each(self, base: str, names: Sequence[str], leaf: str, limit: int) -> Sequence[bytes | None]:
         """What the file `leaf` has in each of many directories `base/NAME`, in their order.
 
@@ -257,7 +261,7 @@ class DirectoryTree:
             raise _refused(err, path) from None
 
     def count_ahead(self, base: str, names: Sequence[str]) -> None:
-        """Begins to count directories `base/NAME`, whose bytes will be asked for one by one, where that pays."""
+        """See Tree.count_ahead; begins to count them where that pays."""
         if not self._counts or len(names) < _MANY or not may_fork():
             return
         # Only large stores need it.

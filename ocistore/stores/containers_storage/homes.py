@@ -31,6 +31,7 @@ def read_homes(store: Store, storage: Storage) -> None:
         home.directories = _directories(store, storage, place, home.base, layers)
         if driver == "overlay":
             home.directories -= NOT_LAYERS
+        storage.places[place].tree.count_ahead(home.base, sorted(home.directories))
         if driver == "overlay":
             home.links = _read_links(store, storage, place, f"{home.base}/l")
         storage.homes.append(home)

@@ -43,7 +43,7 @@ def read_driver(store: Store, half: GraphHalf) -> list[str]:
 
 
 class _Owners(NamedTuple):
-    """By short link: the place of the directory that it leads to, -1 for none; whether the `link` file there names it."""
+    """By short link: the place of the directory it leads to, -1 for none; whether the `link` file there names it."""
 
     places: array[int]
     named: bytearray
