@@ -83,7 +83,8 @@ def accounts_of(path: str, store: Store, now_ns: int) -> list[Account]:
                     inner, repeated = _look_inside(path, store, sizes, now_ns)
                     halves = find_halves(store, now_ns)
                     together = None if halves is None else weigh_halves(halves, sizes)
-                    rungs = weigh_steps(steps.result(), sizes)
+                    # The walk may have noticed that an engine is writing, which forbids what was found before it, too.
+                    rungs = [] if store.findings.blocking else weigh_steps(steps.result(), sizes)
                     account = account._replace(nested=inner, repeated=repeated, together=together, ladder=rungs)
                 accounts.append(account)
     return accounts

@@ -14,6 +14,7 @@ import gc
 import os
 import select
 import signal
+import struct
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 from ocistore.disk.processes import may_fork
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from typing import Self
 
 T = TypeVar("T")
+_LENGTH = struct.Struct("=q")
+"""Bytes of the result, before it: what was cut is none."""
+_PR_SET_PDEATHSIG = 1
+"""linux/prctl.h."""
 
 
 class Beside(Generic[T]):
@@ -61,7 +66,7 @@ class Beside(Generic[T]):
         if not self._results:
             import pickle
 
-            data = self._receive()
+            data = self._receive() if self._child else b""
             self._results.append(pickle.loads(data) if data else self._compute())
         return self._results[0]
 
@@ -86,7 +91,10 @@ class Beside(Generic[T]):
         # Only large stores need it.
         import pickle
 
-        self._pipe, out = os.pipe()
+        try:
+            self._pipe, out = os.pipe()
+        except OSError:
+            return False
         try:
             child = os.fork()
         except OSError:
@@ -97,9 +105,12 @@ class Beside(Generic[T]):
             status = 1
             try:
                 gc.disable()
+                _end_with(self._parent)
                 os.close(self._pipe)
+                data = pickle.dumps(self._compute(), pickle.HIGHEST_PROTOCOL)
                 with open(out, "wb") as stream:
-                    stream.write(pickle.dumps(self._compute(), pickle.HIGHEST_PROTOCOL))
+                    stream.write(_LENGTH.pack(len(data)))
+                    stream.write(data)
                 status = 0
             except BaseException:
                 # Nothing of the parent's may run here; it sees the end of the pipe and computes again.
@@ -111,17 +122,29 @@ class Beside(Generic[T]):
         return True
 
     def _receive(self) -> bytes:
-        """What the second process wrote if it ended well; nothing else."""
+        """What the second process wrote if it wrote all of it; nothing else."""
         parts = []
         while part := os.read(self._pipe, 1 << 20):
             parts.append(part)
-        return b"".join(parts) if self._end() == 0 else b""
+        self._end()
+        data = b"".join(parts)
+        whole = len(data) >= _LENGTH.size and _LENGTH.unpack_from(data)[0] == len(data) - _LENGTH.size
+        return data[_LENGTH.size :] if whole else b""
 
-    def _end(self) -> int:
+    def _end(self) -> None:
         os.close(self._pipe)
         child, self._child = self._child, 0
-        try:
-            return os.waitpid(child, 0)[1]
-        except ChildProcessError:
-            # Ignored children (SIGCHLD set to SIG_IGN by the caller) leave nothing to wait for.
-            return 1
+        # Ignored children (SIGCHLD set to SIG_IGN by the caller) leave nothing to wait for.
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(child, 0)
+
+
+def _end_with(parent: int) -> None:
+    """Has the system end this process when its parent ends, whatever ends that: nobody waits for the result then."""
+    import ctypes
+
+    # Where there is no prctl, the end of the pipe is noticed when the result is written.
+    with contextlib.suppress(OSError, AttributeError):
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
+    if os.getppid() != parent:
+        os._exit(1)

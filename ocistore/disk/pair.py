@@ -194,17 +194,19 @@ class Pair:
             self._progress(min(done, self._total), self._total)
 
     def _start(self, given: list[tuple[str, int, int]]) -> None:
-        to_child, from_parent = os.pipe()
-        to_parent, from_child = os.pipe()
+        pipes: list[int] = []
         try:
+            pipes += os.pipe()
+            pipes += os.pipe()
             child = os.fork()
         except OSError:
             # One process can do it too.
-            for descriptor in (to_child, from_parent, to_parent, from_child):
+            for descriptor in pipes:
                 os.close(descriptor)
             self._fork = False
             self._walker.tasks += given
             return
+        to_child, from_parent, to_parent, from_child = pipes
         if not child:
             status = 1
             try:

@@ -262,7 +262,8 @@ class DirectoryTree:
 
     def count_ahead(self, base: str, names: Sequence[str]) -> None:
         """See Tree.count_ahead; begins to count them where that pays."""
-        if not self._counts or len(names) < _MANY or not may_fork():
+        # One large directory is enough to do: the others are walked when their turn comes.
+        if not self._counts or self.aheads or len(names) < _MANY or not may_fork():
             return
         # Only large stores need it.
         from ocistore.disk.ahead import Ahead

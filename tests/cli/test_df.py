@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,6 +15,8 @@ from tests.conftest import names, truth
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from ocistore.stores.store import Store
 
 ROOTS = [(name, root["path"]) for name in names() for root in truth(name)["roots"]]
 
@@ -126,3 +128,26 @@ def test_what_other_processes_do_changes_nothing(
 
     assert alone == ocistore(*command)
     assert forks
+
+
+def test_what_is_written_meanwhile_forbids_all_plans(
+    bundled: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those too that were found before the walk noticed it."""
+    from ocistore.usage import sizes
+
+    measure = sizes.measure
+
+    def noticing(store: Store, *more: Any) -> sizes.Sizes:  # noqa: ANN401 - handed on as it is
+        measured = measure(store, *more)
+        store.findings.say("changed-while-read", "exchanged while it was counted", root=store.root)
+        return measured
+
+    command = ["df", *arguments(bundled("d01"), "d01", "root"), "--json"]
+    (quiet,) = ocistore(*command).json["stores"]
+    monkeypatch.setattr(sizes, "measure", noticing)
+    (written,) = ocistore(*command).json["stores"]
+
+    assert quiet["ladder"]
+    assert quiet["together"]
+    assert ([], None) == (written["ladder"], written["together"])

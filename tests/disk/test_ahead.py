@@ -94,6 +94,25 @@ def test_it_is_not_walked_again(top: Path, tmp_path: Path, monkeypatch: pytest.M
     assert [2, 1, 0] == result.inodes
 
 
+def test_what_was_not_there_is_walked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is nothing only for a walk that finds nothing: what an engine moved away and back counts."""
+    monkeypatch.setattr(beside, "may_fork", lambda: False)
+    top = tmp_path / "t"
+    plant(top, {"a/1/x": 5000, "b/1/x": 7000})
+    descriptor = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        (top / "a").rename(top / "away")
+        (top / "b/1").rename(top / "b/2")
+        ahead = Ahead(descriptor, ["a/1", "b/1"])
+        (top / "away").rename(top / "a")
+        (top / "b/2").rename(top / "b/1")
+        result = walk(descriptor, ["", "a/1", "b/1"], processes=1, aheads=[ahead])
+    finally:
+        os.close(descriptor)
+
+    assert [3, 2, 2] == result.inodes
+
+
 def test_a_second_process_counts_the_same(top: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its sums and its several names come through the pipe."""
     monkeypatch.setattr(beside, "may_fork", lambda: True)
@@ -113,6 +132,8 @@ def test_a_tree_counts_only_where_sizes_are_asked_for(top: Path, monkeypatch: py
 
         assert [[], []] == [without.aheads, counting.aheads]
         counting.count_ahead("a", ["1", "2", "3"])
+
+        counting.count_ahead("b", ["1", "2"])
 
         assert ["a/1", "a/2", "a/3"] == sorted(path for ahead in counting.aheads for path in ahead.paths)
 

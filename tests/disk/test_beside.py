@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import struct
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -43,13 +46,14 @@ def test_without_a_second_process_it_is_done_here(allowed: bool, monkeypatch: py
     assert [os.getpid()] == done
 
 
-def test_a_system_that_forks_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("call", ["fork", "pipe"])
+def test_a_system_that_gives_no_more(call: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is done here, and no pipe stays open."""
 
     def refuse() -> int:
         raise BlockingIOError
 
-    monkeypatch.setattr(os, "fork", refuse)
+    monkeypatch.setattr(os, call, refuse)
     before = len(os.listdir("/proc/self/fd"))
     with Beside(os.getpid) as asking:
         assert os.getpid() == asking.result()
@@ -78,10 +82,30 @@ def test_a_second_process_that_gives_nothing(what: Callable[[], object]) -> None
         assert "here" == asking.result()
 
 
+class _Longer:
+    """Says of a result that it is longer than it is."""
+
+    size = beside._LENGTH.size
+    unpack_from = beside._LENGTH.unpack_from
+
+    def pack(self, length: int) -> bytes:
+        """As `struct.Struct.pack`."""
+        return struct.pack("=q", length + 1)
+
+
+def test_a_result_that_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is none, whatever its beginning says."""
+    monkeypatch.setattr(beside, "_LENGTH", _Longer())
+    with Beside(os.getpid) as asking:
+        assert os.getpid() == asking.result()
+
+
 def test_an_error_is_raised_where_the_result_is_asked_for() -> None:
-    """It is the computation's own."""
-    with Beside(_fail) as asking, pytest.raises(ValueError, match="as it should"):
-        asking.result()
+    """It is the computation's own, however often it is asked."""
+    with Beside(_fail) as asking:
+        for _ in range(2):
+            with pytest.raises(ValueError, match="as it should"):
+                asking.result()
 
 
 def test_whoever_is_not_asked_ends() -> None:
@@ -102,3 +126,33 @@ def test_a_large_result() -> None:
     with Beside(lambda: bytes(3 << 20)) as asking:
         assert asking.is_ready(60)
         assert bytes(3 << 20) == asking.result()
+
+
+_ALONE = """
+import os, signal, sys, time
+from ocistore.disk import beside
+beside.may_fork = lambda: True
+"""
+
+
+def _run(code: str) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-c", _ALONE + code], stdout=subprocess.PIPE, text=True)
+
+
+def test_ignored_children_are_heard() -> None:
+    """Where nobody can wait for a process, what it gave counts all the same."""
+    code = "signal.signal(signal.SIGCHLD, signal.SIG_IGN); print(beside.Beside(os.getpid).result() != os.getpid())"
+    with _run(code) as running:
+        assert "True\n" == running.communicate(timeout=60)[0]
+
+
+def test_it_ends_with_its_parent() -> None:
+    """Whatever ended that: nobody waits for the result, and standard output is free."""
+    code = "b = beside.Beside(lambda: time.sleep(600)); print(b._child, flush=True); time.sleep(600)"
+    with _run(code) as running:
+        assert running.stdout is not None
+        child = int(running.stdout.readline())
+        os.kill(child, 0)
+        running.kill()
+
+        assert "" == running.stdout.read()

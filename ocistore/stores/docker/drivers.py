@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _MANY = 4096
 """Links from which a second process pays, in which they are read."""
 _LINK_LIMIT = 4096
-"""Bytes; no name of a file is as long, so that a longer `link` file names none."""
+"""Bytes; a `link` file has 26, and no name of a file is as long."""
 _TARGET = re.compile(r"\.\./([^/]+)/diff")
 PROJECT_QUOTA = "backingFsBlockDev"
 """Device node that the daemon makes for project quotas, here and in volumes/."""
