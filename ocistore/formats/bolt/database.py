@@ -137,9 +137,8 @@ class Bucket:
             CorruptFile: with page and bucket.
         """
         if self._elements is not None:
-            yield from self._elements.items()
-        else:
-            yield from self._walk()
+            return iter(self._elements.items())
+        return self._walk()
 
     def get(self, key: bytes) -> bytes | None:
         """The value of a key; None if there is none or if it is a bucket."""
@@ -168,40 +167,50 @@ class Bucket:
             database.check_reachable()
         access = database.access
         if access is None:
-            return
-        path = self.path
-        unpack, iterate = access.structs.bucket.unpack_from, access.structs.leaf.iter_unpack
-        for page in self._leaves(access, database.scan):
-            data = page.data
-            end = len(data)
-            at = 0
-            for flags, position, key_size, value_size in iterate(
-                data[HEADER_SIZE : HEADER_SIZE + ELEMENT_SIZE * page.entries]
-            ):
-                at += ELEMENT_SIZE
-                key_at = at + position
-                value_at = key_at + key_size
-                value_end = value_at + value_size
-                if value_end > end:
-                    continue
-                key = data[key_at:value_at]
-                if not flags & 1:
-                    yield key, data[value_at:value_end]
-                elif value_size >= HEADER_SIZE:
-                    root, sequence = unpack(data, value_at)
-                    inline = b"" if root else data[value_at + HEADER_SIZE : value_end]
-                    yield key, Bucket(database, (*path, key), root or None, inline, sequence)
-
-    def _leaves(self, access: Pages, scan: Scan) -> Iterable[Page]:
-        """The leaf pages that the scan found sound, in order."""
+            return iter(())
+        scan = database.scan
         if scan.bad_buckets and self.path in scan.bad_buckets:
-            return ()
+            return iter(())
         if self._root is None:
-            return (access.inline(self._inline),)
-        first = access.page(self._root)
+            page = self._inline
+            # There are hundreds of thousands of these: no Page is made of what the scan found sound.
+            return iter(self._on_page(access, page, access.structs.header.unpack_from(page)[2]) if page else ())
+        return (
+            element
+            for page in self._leaves(access, scan, self._root)
+            for element in self._on_page(access, page.data, page.entries)
+        )
+
+    def _on_page(self, access: Pages, data: bytes, entries: int) -> list[tuple[bytes, bytes | Bucket]]:
+        path = self.path
+        unpack = access.structs.bucket.unpack_from
+        found: list[tuple[bytes, bytes | Bucket]] = []
+        end = len(data)
+        at = 0
+        for flags, position, key_size, value_size in access.structs.leaf.iter_unpack(
+            data[HEADER_SIZE : HEADER_SIZE + ELEMENT_SIZE * entries]
+        ):
+            at += ELEMENT_SIZE
+            key_at = at + position
+            value_at = key_at + key_size
+            value_end = value_at + value_size
+            if value_end > end:
+                continue
+            key = data[key_at:value_at]
+            if not flags & 1:
+                found.append((key, data[value_at:value_end]))
+            elif value_size >= HEADER_SIZE:
+                root, sequence = unpack(data, value_at)
+                inline = b"" if root else data[value_at + HEADER_SIZE : value_end]
+                found.append((key, Bucket(self._database, (*path, key), root or None, inline, sequence)))
+        return found
+
+    def _leaves(self, access: Pages, scan: Scan, root: int) -> Iterable[Page]:
+        """The leaf pages that the scan found sound, in order."""
+        first = access.page(root)
         if first.flags != BRANCH:
-            return () if self._root in scan.bad_pages else (first,)
-        return self._below_branches(access, scan, self._root)
+            return () if root in scan.bad_pages else (first,)
+        return self._below_branches(access, scan, root)
 
     def _below_branches(self, access: Pages, scan: Scan, root: int) -> Iterator[Page]:
         stack = [root]

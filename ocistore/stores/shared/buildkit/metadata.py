@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
     from ocistore.formats.bolt import Database
 
+    Take = Callable[[CacheRecord, Any], None]
+
 _MAIN = b"_main"
-_INDEX_PREFIXES = ("local.sharedKey", "git-", "http.", "etag", "cache-dir")
+_INDEX_PREFIXES = (b"local.sharedKey", b"git-", b"http.", b"etag", b"cache-dir")
 
 
 class Records(NamedTuple):
@@ -52,20 +54,19 @@ def read_records(database: Database) -> Records:
             # A key whose value is empty was cleared.
             if value == b"":
                 continue
-            text = name.decode("utf-8", "surrogateescape")
+            take = _KEYS.get(name)
+            if take is None and not name.startswith(_INDEX_PREFIXES):
+                continue
             try:
-                _take(record, text, value)
+                _take(record, name, take, value)
             except CorruptFile as err:
-                found.faults.append(CorruptFile(err.sentence, place=f"bucket _main/{ident}/{text}"))
+                found.faults.append(CorruptFile(err.sentence, place=f"bucket _main/{ident}/{text_of(name)}"))
         _judge_kind(record)
         found.records[ident] = record
     return found
 
 
-def _take(record: CacheRecord, name: str, value: bytes | Bucket) -> None:
-    take = _KEYS.get(name)
-    if take is None and not name.startswith(_INDEX_PREFIXES):
-        return
+def _take(record: CacheRecord, name: bytes, take: Take | None, value: bytes | Bucket) -> None:
     if isinstance(value, Bucket):
         raise CorruptFile("a bucket where a value should be")
     try:
@@ -79,7 +80,7 @@ def _take(record: CacheRecord, name: str, value: bytes | Bucket) -> None:
         if inner is not None:
             take(record, inner)
     elif isinstance(inner, str):
-        record.indexes = {**(record.indexes or {}), name: inner}
+        record.indexes = {**(record.indexes or {}), text_of(name): inner}
 
 
 def _judge_kind(record: CacheRecord) -> None:
@@ -149,28 +150,28 @@ def _take_snapshot(record: CacheRecord, value: Any) -> None:  # noqa: ANN401 - J
     record.snapshot = _text(value) or record.id
 
 
-_KEYS: dict[str, Callable[[CacheRecord, Any], None]] = {
-    "cache.snapshot": _take_snapshot,
-    "snapshot.committed": _field("committed", _truth),
-    "cache.equalMutable": _field("equal_mutable", _text),
-    "cache.parent": _take_parent,
-    "cache.mergeParents": _take_merge,
-    "cache.lowerDiffParent": _field("lower", _text),
-    "cache.upperDiffParent": _field("upper", _text),
-    "cache.blobonly": _field("blob_only", _truth),
-    "cache.blob": _field("blob", _text),
-    "cache.diffID": _field("diff_id", _text),
-    "cache.chainID": _field("chain_id", _text),
-    "cache.blobChainID": _field("blob_chain_id", _text),
-    "cache.mediatype": _field("media_type", _text),
-    "cache.blobsize": _field("blob_size", _size),
-    "cache.imageRefs": _field("image_refs", _texts),
-    "snapshot.size": _field("size", _size),
-    "cache.createdAt": _field("created_ns", _since_1970),
-    "cache.lastUsedAt": _field("last_used_ns", _since_1970),
-    "cache.usageCount": _field("usage_count", _number),
-    "cache.recordType": lambda record, value: setattr(record, "record_type", _text(value) or "regular"),
-    "cache.cachePolicy": _field("policy", _number),
-    "cache.description": _field("description", _text),
-    "cache.deleted": _field("deleted", _truth),
+_KEYS: dict[bytes, Take] = {
+    b"cache.snapshot": _take_snapshot,
+    b"snapshot.committed": _field("committed", _truth),
+    b"cache.equalMutable": _field("equal_mutable", _text),
+    b"cache.parent": _take_parent,
+    b"cache.mergeParents": _take_merge,
+    b"cache.lowerDiffParent": _field("lower", _text),
+    b"cache.upperDiffParent": _field("upper", _text),
+    b"cache.blobonly": _field("blob_only", _truth),
+    b"cache.blob": _field("blob", _text),
+    b"cache.diffID": _field("diff_id", _text),
+    b"cache.chainID": _field("chain_id", _text),
+    b"cache.blobChainID": _field("blob_chain_id", _text),
+    b"cache.mediatype": _field("media_type", _text),
+    b"cache.blobsize": _field("blob_size", _size),
+    b"cache.imageRefs": _field("image_refs", _texts),
+    b"snapshot.size": _field("size", _size),
+    b"cache.createdAt": _field("created_ns", _since_1970),
+    b"cache.lastUsedAt": _field("last_used_ns", _since_1970),
+    b"cache.usageCount": _field("usage_count", _number),
+    b"cache.recordType": lambda record, value: setattr(record, "record_type", _text(value) or "regular"),
+    b"cache.cachePolicy": _field("policy", _number),
+    b"cache.description": _field("description", _text),
+    b"cache.deleted": _field("deleted", _truth),
 }
