@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from ocistore.disk.beside import Beside
     from ocistore.graph.graph import Fate
     from ocistore.plan.ladder import Found, Rung
     from ocistore.plan.together import Together
+    from ocistore.stores.nested import Searched
     from ocistore.stores.store import Store
     from ocistore.usage.bytes import Bytes
     from ocistore.usage.duplicates import Repeated
@@ -64,12 +66,17 @@ def accounts_of(path: str, store: Store, now_ns: int) -> list[Account]:
     from ocistore.disk.beside import Beside
     from ocistore.plan.ladder import weigh_steps
     from ocistore.plan.together import find_halves, weigh_halves
+    from ocistore.stores.nested import search
     from ocistore.usage.sizes import measure
 
     # What is read stays; what plans are made with is forgotten before the walk, or is another process's.
     gc.freeze()
     accounts = []
-    with Beside(lambda: _find_steps(store, now_ns), worth=len(store.graph) > _LARGE) as steps:
+    large = len(store.graph) > _LARGE
+    with (
+        Beside(lambda: _find_steps(store, now_ns), worth=large) as steps,
+        Beside(lambda: search(path, store), worth=large) as inside,
+    ):
         for each in store.all_stores():
             with progress("sizes", "directories") as more:
                 sizes = measure(each, more)
@@ -80,9 +87,9 @@ def accounts_of(path: str, store: Store, now_ns: int) -> list[Account]:
                 account = _account(each, sizes, number, root)
                 # What only reads is never part of a plan.
                 if each is store and not number:
-                    inner, repeated = _look_inside(path, store, sizes, now_ns)
                     halves = find_halves(store, now_ns)
                     together = None if halves is None else weigh_halves(halves, sizes)
+                    inner, repeated = _look_inside(path, store, sizes, now_ns, inside)
                     # The walk may have noticed that an engine is writing, which forbids what was found before it, too.
                     rungs = [] if store.findings.blocking else weigh_steps(steps.result(), sizes)
                     account = account._replace(nested=inner, repeated=repeated, together=together, ladder=rungs)
@@ -99,7 +106,9 @@ def _find_steps(store: Store, now_ns: int) -> list[Found]:
     return found
 
 
-def _look_inside(path: str, store: Store, sizes: Sizes, now_ns: int) -> tuple[list[Inner], Repeated]:
+def _look_inside(
+    path: str, store: Store, sizes: Sizes, now_ns: int, inside: Beside[Searched]
+) -> tuple[list[Inner], Repeated]:
     """The stores inside a store, and the content that they and it have more than once."""
     from ocistore.cli.progress import progress
     from ocistore.stores.nested import read_nested
@@ -108,7 +117,7 @@ def _look_inside(path: str, store: Store, sizes: Sizes, now_ns: int) -> tuple[li
 
     measured = {id(store): sizes}
     inner = []
-    nested = read_nested(path, store, now_ns)
+    nested = read_nested(path, store, now_ns, inside.result())
     try:
         for each in nested:
             with progress("sizes", "directories") as more:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _WAIT = 0.1
 """Seconds between two looks at how far the second process is."""
+_NICENESS = 5
 _DONE = struct.Struct("=q")
 
 
@@ -46,7 +47,8 @@ class Ahead:
         self.paths = paths
         # Shared with the second process, which writes how many are done.
         self._done = mmap.mmap(-1, _DONE.size)
-        self._counting = Beside(lambda: self._count(descriptor))
+        # Whoever reads the records shall not wait for a processor because of this.
+        self._counting = Beside(lambda: self._count(descriptor), niceness=_NICENESS)
 
     def result(self, progress: Callable[[int, int], None] | None) -> Counted:
         """What was found, as soon as it is; `progress` as for `ocistore.disk.walk.walk`."""

@@ -38,12 +38,14 @@ class Beside(Generic[T]):
     Args:
         compute: gives the result, which pickle must be able to take.
         worth: whether it takes much longer than to start a process.
+        niceness: how far the second process stands back where there are fewer processors than work.
     """
 
-    def __init__(self, compute: Callable[[], T], worth: bool = True) -> None:
+    def __init__(self, compute: Callable[[], T], worth: bool = True, niceness: int = 0) -> None:
         self._child = 0
         self._pipe = -1
         self._parent = os.getpid()
+        self._niceness = niceness
         self._compute = compute
         self._results: list[T] = []
         if not (worth and may_fork() and self._start()):
@@ -106,6 +108,7 @@ class Beside(Generic[T]):
             try:
                 gc.disable()
                 _end_with(self._parent)
+                os.nice(self._niceness)
                 os.close(self._pipe)
                 data = pickle.dumps(self._compute(), pickle.HIGHEST_PROTOCOL)
                 with open(out, "wb") as stream:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from ocistore.errors import OcistoreError
+from ocistore.findings import Findings
 from ocistore.stores.detect import detect
 from ocistore.stores.open import open_stores
 from ocistore.stores.store import Options
 
 if TYPE_CHECKING:
+    from ocistore.stores.detect import Found
     from ocistore.stores.store import Store
 
 _OWN_DAEMON = "containerd/daemon"
@@ -37,18 +39,39 @@ class Nested:
     through: str | None
 
 
-def read_nested(path: str, outer: Store, now_ns: int) -> list[Nested]:
+class Searched(NamedTuple):
+    """What a search for stores found, itself first, and what it has to tell."""
+
+    found: list[Found]
+    findings: Findings
+
+
+def search(path: str, outer: Store) -> Searched:
+    """Searches for the stores inside `outer`; nothing of it is asked but where it is.
+
+    Args:
+        path: the directory that answers are relative to.
+        outer: a store of that directory or below it.
+    """
+    findings = Findings()
+    top = path if outer.root == "." else os.path.join(path, outer.root)
+    return Searched(detect(top, findings=findings), findings)
+
+
+def read_nested(path: str, outer: Store, now_ns: int, searched: Searched | None = None) -> list[Nested]:
     """Reads the stores inside `outer`, and those inside them; what can't be read becomes a finding of `outer`.
 
     Args:
         path: the directory that answers are relative to.
         outer: a store that was read, of that directory or below it.
         now_ns: the time that expiries are judged at.
+        searched: what `search` found if somebody asked it already.
     """
-    top = path if outer.root == "." else os.path.join(path, outer.root)
+    in_it, findings = search(path, outer) if searched is None else searched
+    outer.findings.take(findings)
     found: list[Nested] = []
     kinds = {".": outer.kind}
-    for each in detect(top, findings=outer.findings):
+    for each in in_it:
         kinds[each.root] = each.kind
         if each.inside is None or _is_part_of_docker(each.root, each.inside, kinds.get(each.inside)):
             continue
