@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from ocistore.errors import CorruptFile
 from ocistore.stores.shared.bolt_file import read_bolt
-from ocistore.stores.shared.texts import text_of
+from ocistore.stores.shared.texts import plain, text_of
 
 from .files import read_number
 from .layout import CACHE_RECORDS, SNAPSHOTS, hex_of
@@ -63,5 +63,5 @@ def _record(key: str, bucket: Bucket) -> SnapshotRecord:
         b"iscommitted" in values,
         text_of(values.get(b"committed")),
         hex_of(text_of(values.get(b"chainid"))),
-        read_number(text_of(values.get(b"size"))),
+        read_number(plain(values.get(b"size", b""))),
     )

@@ -12,7 +12,12 @@ def one_of(text: str) -> str:
 
 def text_of(value: bytes | None) -> str:
     """Bytes of a key or value as text, none lost; empty for None."""
-    return one_of((value or b"").decode("utf-8", "surrogateescape"))
+    return one_of(plain(value)) if value else ""
+
+
+def plain(value: bytes) -> str:
+    """As `text_of`, of what hardly ever comes twice."""
+    return value.decode("utf-8", "surrogateescape")
 
 
 def forget() -> None:
