@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 _LARGE = 20_000
-"""Nodes from which a second process pays, in which plans are made."""
+"""Nodes from which second processes pay, in which steps are found and nested stores are searched."""
 
 
 class Inner(NamedTuple):

@@ -17,7 +17,7 @@ import signal
 import struct
 from typing import TYPE_CHECKING, Generic, TypeVar
 
-from ocistore.disk.processes import may_fork
+from ocistore.disk.processes import may_fork, start
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -90,39 +90,32 @@ class Beside(Generic[T]):
 
     def _start(self) -> bool:
         """Starts the second process; whether the system allows one."""
-        # Only large stores need it.
-        import pickle
-
         try:
             self._pipe, out = os.pipe()
         except OSError:
             return False
         try:
-            child = os.fork()
+            self._child = start(lambda: self._give(out))
         except OSError:
             os.close(self._pipe)
-            os.close(out)
             return False
-        if not child:
-            status = 1
-            try:
-                gc.disable()
-                _end_with(self._parent)
-                os.nice(self._niceness)
-                os.close(self._pipe)
-                data = pickle.dumps(self._compute(), pickle.HIGHEST_PROTOCOL)
-                with open(out, "wb") as stream:
-                    stream.write(_LENGTH.pack(len(data)))
-                    stream.write(data)
-                status = 0
-            except BaseException:
-                # Nothing of the parent's may run here; it sees the end of the pipe and computes again.
-                status = 1
-            finally:
-                os._exit(status)
-        self._child = child
-        os.close(out)
+        finally:
+            os.close(out)
         return True
+
+    def _give(self, out: int) -> None:
+        """What the second process does."""
+        # Only large stores need it.
+        import pickle
+
+        gc.disable()
+        _end_with(self._parent)
+        os.nice(self._niceness)
+        os.close(self._pipe)
+        data = pickle.dumps(self._compute(), pickle.HIGHEST_PROTOCOL)
+        with open(out, "wb") as stream:
+            stream.write(_LENGTH.pack(len(data)))
+            stream.write(data)
 
     def _receive(self) -> bytes:
         """What the second process wrote if it wrote all of it; nothing else."""

@@ -13,6 +13,7 @@ import marshal
 import os
 from typing import TYPE_CHECKING, Any
 
+from ocistore.disk.processes import start
 from ocistore.disk.walker import Problem
 
 if TYPE_CHECKING:
@@ -198,7 +199,8 @@ class Pair:
         try:
             pipes += os.pipe()
             pipes += os.pipe()
-            child = os.fork()
+            to_child, from_parent, to_parent, from_child = pipes
+            self._child = start(lambda: self._second(given, Channel(to_child, from_child), (from_parent, to_parent)))
         except OSError:
             # One process can do it too.
             for descriptor in pipes:
@@ -206,23 +208,14 @@ class Pair:
             self._fork = False
             self._walker.tasks += given
             return
-        to_child, from_parent, to_parent, from_child = pipes
-        if not child:
-            status = 1
-            try:
-                os.close(from_parent)
-                os.close(to_parent)
-                work_for(self._walker, Channel(to_child, from_child), given)
-                status = 0
-            except BaseException:
-                # The parent sees the end of the pipe and walks again alone; nothing of its own may run here.
-                status = 1
-            finally:
-                os._exit(status)
-        self._child = child
         os.close(to_child)
         os.close(from_child)
         self._side = _Side(self._walker, Channel(to_parent, from_parent))
+
+    def _second(self, given: list[tuple[str, int, int]], channel: Channel, others: tuple[int, int]) -> None:
+        for descriptor in others:
+            os.close(descriptor)
+        work_for(self._walker, channel, given)
 
     def _collect(self, channel: Channel) -> None:
         message = channel.wait()

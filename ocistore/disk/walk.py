@@ -138,10 +138,10 @@ def _take_over(top: _Spine, ahead: Ahead, claims: int, progress: Callable[[int, 
     for number, path in enumerate(ahead.paths):
         head, _, name = path.rpartition("/")
         spine = top.find(head)
-        # A directory with deeper claims has not all of its bytes itself; one that was met has itself at least.
-        if spine is None or number in again or name in spine.below or name not in spine.claims:
+        if spine is None or name not in spine.claims:
             continue
-        if not theirs.counts[number]:
+        # A directory with deeper claims has not all of its bytes itself; one that was met has itself at least.
+        if number in again or name in spine.below or not theirs.counts[number]:
             continue
         spine.counted.add(name)
         claim = claim_of[number] = spine.claims.pop(name)

@@ -212,21 +212,19 @@ class Sizes:
         allocated, apparent, inodes = self._counted.single.columns
         sums: dict[tuple[Fate, str | None], list[int]] = {}
 
-        def add(fate: Fate, owner: int, amount: Sequence[int]) -> None:
-            line = sums.setdefault((fate, nodes[owner].kind if owner >= 0 else None), [0, 0, 0])
-            for column, part in enumerate(amount):
-                line[column] += part
+        def line_of(fate: Fate, owner: int) -> list[int]:
+            key = (fate, nodes[owner].kind if owner >= 0 else None)
+            line = sums.get(key)
+            if line is None:
+                line = sums[key] = [0, 0, 0]
+            return line
 
         there = bytearray(len(owners))
         for claim in self._claims_below(self._where.spot(place, "")):
             there[claim] = 1
             if inodes[claim]:
                 owner = owners[claim]
-                # As `add` does, but there are hundreds of thousands of these.
-                key = (of_node[owner], nodes[owner].kind) if owner >= 0 else _NOBODYS
-                line = sums.get(key)
-                if line is None:
-                    line = sums[key] = [0, 0, 0]
+                line = line_of(of_node[owner] if owner >= 0 else "unknown", owner)
                 line[0] += allocated[claim]
                 line[1] += apparent[claim]
                 line[2] += inodes[claim]
@@ -240,7 +238,9 @@ class Sizes:
                 owner = owners[claim]
                 among.setdefault(of_node[owner] if owner >= 0 else "unknown", owner)
             fate = next(f for f in _STRONGEST if f in among)
-            add(fate, among[fate] if among[fate] in within else within[0], amount)
+            line = line_of(fate, among[fate] if among[fate] in within else within[0])
+            for column, part in enumerate(amount):
+                line[column] += part
         return {key: Bytes(*line) for key, line in sums.items()}
 
     @property
@@ -327,7 +327,6 @@ class Sizes:
 
 _COUNTERPARTS = {"image": ("record",), "record": ("image", "ref")}
 """By kind, the kinds whose reference count keeps the same bytes (docker-buildkit-containerd 2.8)."""
-_NOBODYS: tuple[Fate, None] = ("unknown", None)
 _STRONGEST: tuple[Fate, ...] = ("held", "unknown", "own", "unreferenced")
 
 

@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
+from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -46,7 +47,7 @@ def why_not(daemon: str) -> str:
 
 
 @dataclass
-class DaemonStore:
+class DaemonStore(ABC):
     """A root that a daemon builds and changes.
 
     Attributes:
@@ -75,17 +76,17 @@ class DaemonStore:
         """Where the daemon listens."""
         return self.top / "sock"
 
+    @abstractmethod
     def daemon(self) -> list[str]:
         """The daemon's command line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def client(self, argv: list[str]) -> list[str]:
         """A command line with the options that lead it to this daemon."""
-        raise NotImplementedError
 
+    @abstractmethod
     def probe(self) -> list[str]:
         """A command that works once the daemon has started."""
-        raise NotImplementedError
 
     def environment(self) -> dict[str, str]:
         """What the programs get: nothing of the caller's configuration."""
@@ -103,6 +104,7 @@ class DaemonStore:
             shutil.rmtree(probe.top, ignore_errors=True)
         return ""
 
+    @abstractmethod
     def try_out(self) -> None:
         """Does the least that the tests need.
 
@@ -334,6 +336,9 @@ class ContainerdStore(DaemonStore):
     def client(self, argv: list[str]) -> list[str]:
         """See DaemonStore."""
         return [argv[0], "--address", str(self.socket), *argv[1:]]
+
+    def try_out(self) -> None:
+        """See DaemonStore: nothing but to start."""
 
     def probe(self) -> list[str]:
         """See DaemonStore."""

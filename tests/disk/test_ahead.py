@@ -13,6 +13,7 @@ from ocistore.disk import beside, tree
 from ocistore.disk.ahead import Ahead
 from ocistore.disk.tree import DirectoryTree
 from ocistore.disk.walk import walk
+from tests.disk.test_walk import opened
 from tests.make.by_hand import plant
 
 if TYPE_CHECKING:
@@ -55,12 +56,9 @@ def said(result: Walked) -> tuple[object, ...]:
 
 def both(top: Path, claims: Sequence[str], *parts: Sequence[str]) -> tuple[tuple[object, ...], tuple[object, ...]]:
     """A walk alone, and one that takes over what was counted ahead."""
-    descriptor = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+    with opened(top) as descriptor:
         aheads = [Ahead(descriptor, part) for part in parts]
         return said(walk(descriptor, claims, processes=1)), said(walk(descriptor, claims, processes=1, aheads=aheads))
-    finally:
-        os.close(descriptor)
 
 
 @settings(max_examples=200, deadline=None)
@@ -82,14 +80,11 @@ def test_it_is_not_walked_again(top: Path, tmp_path: Path, monkeypatch: pytest.M
     """What is a claim as it was counted is taken as it was then; with a deeper claim it is walked."""
     monkeypatch.setattr(beside, "may_fork", lambda: False)
     plant(tmp_path / "t", {"a/1/x": 5000, "a/2/x": 7000})
-    descriptor = os.open(tmp_path / "t", os.O_RDONLY | os.O_DIRECTORY)
-    try:
+    with opened(tmp_path / "t") as descriptor:
         ahead = Ahead(descriptor, ["a/1", "a/2"])
         for name in ("1", "2"):
             (tmp_path / f"t/a/{name}/x").unlink()
         result = walk(descriptor, ["a/1", "a/2", "a/2/deeper"], processes=1, aheads=[ahead])
-    finally:
-        os.close(descriptor)
 
     assert [2, 1, 0] == result.inodes
 
@@ -99,16 +94,13 @@ def test_what_was_not_there_is_walked(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(beside, "may_fork", lambda: False)
     top = tmp_path / "t"
     plant(top, {"a/1/x": 5000, "b/1/x": 7000})
-    descriptor = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
-    try:
+    with opened(top) as descriptor:
         (top / "a").rename(top / "away")
         (top / "b/1").rename(top / "b/2")
         ahead = Ahead(descriptor, ["a/1", "b/1"])
         (top / "away").rename(top / "a")
         (top / "b/2").rename(top / "b/1")
         result = walk(descriptor, ["", "a/1", "b/1"], processes=1, aheads=[ahead])
-    finally:
-        os.close(descriptor)
 
     assert [3, 2, 2] == result.inodes
 
