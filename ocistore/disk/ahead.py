@@ -10,7 +10,7 @@ import mmap
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from ocistore.disk.beside import Beside
+from ocistore.disk.beside import LAST, Beside
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 _WAIT = 0.1
 """Seconds between two looks at how far the second process is."""
-_NICENESS = 5
 _DONE = struct.Struct("=q")
 
 
@@ -37,18 +36,18 @@ class Ahead:
         paths: which, relative to the root of the walk, `/` between names.
     """
 
-    def __init__(self, descriptor: int, paths: Sequence[str]) -> None:
+    def __init__(self, descriptor: int, paths: Sequence[str], notes: frozenset[str] = frozenset()) -> None:
         """Begins.
 
         Args:
             descriptor: an open directory.
             paths: directories below it, all different, none below another.
+            notes: see `ocistore.disk.walk.walk`.
         """
         self.paths = paths
         # Shared with the second process, which writes how many are done.
         self._done = mmap.mmap(-1, _DONE.size)
-        # Whoever reads the records shall not wait for a processor because of this.
-        self._counting = Beside(lambda: self._count(descriptor), niceness=_NICENESS)
+        self._counting = Beside(lambda: self._count(descriptor, notes), niceness=LAST)
 
     def result(self, progress: Callable[[int, int], None] | None) -> Counted:
         """What was found, as soon as it is; `progress` as for `ocistore.disk.walk.walk`."""
@@ -60,11 +59,11 @@ class Ahead:
         """Ends the second process if it still counts."""
         self._counting.close()
 
-    def _count(self, descriptor: int) -> Counted:
+    def _count(self, descriptor: int, notes: frozenset[str]) -> Counted:
         from ocistore.disk.walk import count
 
         def tell(done: int, _: int) -> None:
             _DONE.pack_into(self._done, 0, done)
 
-        tally, incomplete = count(descriptor, self.paths, tell)
+        tally, incomplete = count(descriptor, self.paths, tell, notes)
         return Counted(tally, incomplete | {problem.claim for problem in tally.problems})

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _LENGTH = struct.Struct("=q")
 """Bytes of the result, before it: what was cut is none."""
+LAST = 5
+"""Niceness of what is needed after all that goes on meanwhile: who reads the records shall not wait for a processor."""
 _PR_SET_PDEATHSIG = 1
 """linux/prctl.h."""
 

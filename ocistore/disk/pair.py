@@ -222,7 +222,7 @@ class Pair:
         while message[0] != "sums":
             message = channel.wait()
         theirs = type(self._walker.tally)(0)
-        _, theirs.blocks, theirs.sizes, theirs.counts, theirs.links, problems, theirs.seen = message
+        _, theirs.blocks, theirs.sizes, theirs.counts, theirs.links, problems, theirs.noted, theirs.seen = message
         theirs.problems = [Problem(*problem) for problem in problems]
         self._walker.tally.merge(theirs)
 
@@ -250,5 +250,6 @@ def work_for(walker: Walker, channel: Channel, given: list[tuple[str, int, int]]
         tally.counts,
         tally.links,
         [tuple(problem) for problem in tally.problems],
+        tally.noted,
         tally.seen,
     )

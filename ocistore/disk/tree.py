@@ -14,6 +14,8 @@ import os
 import stat as stat_module
 from collections import OrderedDict
 from itertools import chain
+from operator import itemgetter
+from time import perf_counter
 from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol, TypeVar
 
 from ocistore.disk.processes import may_fork
@@ -33,9 +35,13 @@ _KEPT_OPEN = 24
 READ_LIMIT = 512 * 1024 * 1024
 """Bytes; a record file that is larger is refused rather than read into memory."""
 _MANY = 4096
-_PART = 512
+"""Directories or files from which it pays to do several at once."""
 _ASKERS = 4
 """Threads; with more of them a disk that has nothing in memory answers hardly quicker."""
+_PROBE, _BATCH, _PART = 256, 8192, 512
+"""Questions that are asked one by one to see how quick the answers are; then, of several askers, and of one of them."""
+_SLOW = 40e-6
+"""Seconds that a file takes which must come from the disk; one in memory takes a quarter of that."""
 _COUNTERS = 2
 """Processes that count ahead: while one waits for the disk, the other needn't."""
 
@@ -44,10 +50,11 @@ CHUNK = 1 << 20
 
 
 class Entry(NamedTuple):
-    """A name in a directory and the type of what bears it (a link is not followed)."""
+    """A name in a directory, and the type and inode number of what bears it (a link is not followed)."""
 
     name: str
     type: EntryType
+    inode: int
 
 
 class Missing(UnreadableFile):
@@ -142,8 +149,8 @@ class Tree(Protocol):
         """An extended attribute of a file, None where there is none."""
         ...
 
-    def count_ahead(self, base: str, names: Sequence[str]) -> None:
-        """Told which directories `base/NAME` there are whose bytes will be asked for one by one, if any are."""
+    def count_ahead(self, base: str, directories: Sequence[Entry]) -> None:
+        """Told which directories there are in `base` whose bytes will be asked for one by one, if any are."""
         ...
 
     def read_in_each(self, base: str, names: Sequence[str], leaf: str, limit: int) -> Sequence[bytes | None]:
@@ -165,14 +172,16 @@ class DirectoryTree:
 
     Attributes:
         aheads: what `count_ahead` began, for walks of the root.
+        notes: names of directories that walks of the root shall note.
     """
 
-    def __init__(self, path: str, counts: bool = False) -> None:
+    def __init__(self, path: str, counts: bool = False, notes: frozenset[str] = frozenset()) -> None:
         """Opens `path`, which may itself be reached through links.
 
         Args:
             path: a directory.
             counts: whether `count_ahead` counts, since sizes will be asked for.
+            notes: see the attribute.
 
         Raises:
             UnreadableFile: it can't be opened as a directory.
@@ -186,6 +195,7 @@ class DirectoryTree:
         self._files: list[int] = []
         self._counts = counts
         self.aheads: list[Ahead] = []
+        self.notes = notes
         self._noatime = getattr(os, "O_NOATIME", 0)
 
     @property
@@ -223,12 +233,12 @@ class DirectoryTree:
             own = self.open_directory(path)
             try:
                 with os.scandir(own) as entries:
-                    found = [Entry(e.name, _entry_type(e)) for e in entries]
+                    found = [Entry(e.name, _entry_type(e), e.inode()) for e in entries]
             finally:
                 os.close(own)
         except OSError as err:
             raise _refused(err, path) from None
-        found.sort()
+        found.sort(key=itemgetter(0))
         return found
 
     def stat(self, path: str) -> os.stat_result:
@@ -260,16 +270,19 @@ class DirectoryTree:
         except OSError as err:
             raise _refused(err, path) from None
 
-    def count_ahead(self, base: str, names: Sequence[str]) -> None:
+    def count_ahead(self, base: str, directories: Sequence[Entry]) -> None:
         """See Tree.count_ahead; begins to count them where that pays."""
         # One large directory is enough to do: the others are walked when their turn comes.
-        if not self._counts or self.aheads or len(names) < _MANY or not may_fork():
+        if not self._counts or self.aheads or len(directories) < _MANY or not may_fork():
             return
         # Only large stores need it.
         from ocistore.disk.ahead import Ahead
 
+        # A directory gives its names in the order of their hashes, in which the next inode is always elsewhere.
+        ordered = sorted(directories, key=itemgetter(2))
         for part in range(_COUNTERS):
-            self.aheads.append(Ahead(self._root, [f"{base}/{name}" for name in names[part::_COUNTERS]]))
+            paths = [f"{base}/{entry.name}" for entry in ordered[part::_COUNTERS]]
+            self.aheads.append(Ahead(self._root, paths, self.notes))
 
     def read_in_each(self, base: str, names: Sequence[str], leaf: str, limit: int) -> Sequence[bytes | None]:
         """See Tree.read_in_each."""
@@ -427,10 +440,22 @@ def _is_name(name: str) -> bool:
 
 
 def _ask_many(ask: Callable[[str], T], names: Sequence[str]) -> list[T]:
-    """Asks the same of many; several at once if there are so many that the disk's answers are what takes long."""
-    if len(names) < _MANY:
-        return [ask(name) for name in names]
-    # Only large directories need it.
+    """Asks the same of many; several at once where there are many and the disk's answers are what takes long.
+
+    Threads cost more than answers that the system has in memory, so that some are asked one by one now and then.
+    """
+    found: list[T] = []
+    while len(found) < len(names):
+        begun = perf_counter()
+        few = names[len(found) : len(found) + _PROBE]
+        found += [ask(name) for name in few]
+        if len(names) - len(found) >= _MANY and perf_counter() - begun > _SLOW * len(few):
+            found += _ask_at_once(ask, names[len(found) : len(found) + _BATCH])
+    return found
+
+
+def _ask_at_once(ask: Callable[[str], T], names: Sequence[str]) -> list[T]:
+    # Only large directories on a slow disk need it.
     from concurrent.futures import ThreadPoolExecutor
 
     parts = [names[at : at + _PART] for at in range(0, len(names), _PART)]

@@ -37,10 +37,11 @@ class Walked:
         links: inode number -> (512 x st_blocks, st_size, names not met, claim of each name met ...) of inodes that
             have names in several claims or outside all of them.
         problems: what could not be counted.
+        noted: directories met that bear a name which was to be noted; what is a problem may have more.
         incomplete: the claims that lack something because of that.
     """
 
-    __slots__ = ("allocated", "apparent", "device", "incomplete", "inodes", "links", "problems")
+    __slots__ = ("allocated", "apparent", "device", "incomplete", "inodes", "links", "noted", "problems")
 
     def __init__(self, device: int, tally: Tally, incomplete: set[int]) -> None:
         self.device = device
@@ -51,6 +52,7 @@ class Walked:
         for record in tally.links.values():
             record[0] *= BLOCK
         self.problems = tally.problems
+        self.noted = tally.noted
         self.incomplete = incomplete
         incomplete.update(p.claim for p in tally.problems if p.what == "unreadable" and p.claim >= 0)
 
@@ -80,6 +82,7 @@ def walk(
     progress: Callable[[int, int], None] | None = None,
     processes: int | None = None,
     aheads: Sequence[Ahead] = (),
+    notes: frozenset[str] = frozenset(),
 ) -> Walked:
     """Counts what the claims have.
 
@@ -89,7 +92,8 @@ def walk(
             exist has nothing.  Names are as `os.fsdecode` gives them.
         progress: called now and then with (directories below claims that are done, all of those).
         processes: 1 or 2; None for two where that is possible and pays.
-        aheads: what was counted ahead of the same directory, or is being counted.
+        aheads: what was counted ahead of the same directory, or is being counted, with the same `notes`.
+        notes: names; directories that bear one, in claims or claimed themselves, are noted.
 
     Raises:
         OSError: the directory itself can't be stat'ed.
@@ -97,18 +101,21 @@ def walk(
     fork = may_fork() if processes is None else processes > 1
     device = os.fstat(descriptor).st_dev
     try:
-        counted = _tally(descriptor, device, claims, progress, fork, aheads)
+        counted = _tally(descriptor, device, claims, progress, fork, aheads, notes)
     except Lost:
         # The second process was killed (out of memory, an impatient person); one can do it too.
-        counted = _tally(descriptor, device, claims, progress, False, aheads)
+        counted = _tally(descriptor, device, claims, progress, False, aheads, notes)
     return Walked(device, *counted)
 
 
 def count(
-    descriptor: int, claims: Sequence[str], progress: Callable[[int, int], None] | None = None
+    descriptor: int,
+    claims: Sequence[str],
+    progress: Callable[[int, int], None] | None = None,
+    notes: frozenset[str] = frozenset(),
 ) -> tuple[Tally, set[int]]:
     """As `walk` in one process, the sums as they are: in units of 512 bytes, with the claims that lack something."""
-    return _tally(descriptor, os.fstat(descriptor).st_dev, claims, progress, False, ())
+    return _tally(descriptor, os.fstat(descriptor).st_dev, claims, progress, False, (), notes)
 
 
 def _tally(
@@ -118,13 +125,14 @@ def _tally(
     progress: Callable[[int, int], None] | None,
     fork: bool,
     aheads: Sequence[Ahead],
+    notes: frozenset[str],
 ) -> tuple[Tally, set[int]]:
     tally = Tally(len(claims))
     incomplete: set[int] = set()
     top, root_claim = _spine(claims)
     for ahead in aheads:
         tally.merge(_take_over(top, ahead, len(claims), progress))
-    walker = Walker(descriptor, device, tally)
+    walker = Walker(descriptor, device, tally, notes)
     walker.tasks = _enter(_Entering(walker, descriptor, device, incomplete), top, root_claim)
     Pair(walker, fork, progress).run()
     return tally, incomplete
@@ -153,7 +161,16 @@ def _take_over(top: _Spine, ahead: Ahead, claims: int, progress: Callable[[int, 
         if met:
             # Names in what is walked again will be met there.
             mine.links[inode] = [blocks, size, left + len(names) - len(met), *met]
+    taken = {ahead.paths[number] for number in claim_of}
+    mine.noted = {path for path in theirs.noted if not taken.isdisjoint(_up(path))}
     return mine
+
+
+def _up(path: str) -> Iterator[str]:
+    """A path and those of the directories above it."""
+    while path:
+        yield path
+        path = path.rpartition("/")[0]
 
 
 class _Entering:
@@ -177,6 +194,8 @@ class _Entering:
             if claim >= 0:
                 tally.add(claim, st)
                 tally.seen += 1
+                if path.rpartition("/")[2] in self.walker.notes:
+                    tally.noted.add(path)
             if spine is not None:
                 self.todo.append((path, spine, claim))
             else:

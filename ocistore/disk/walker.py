@@ -54,10 +54,11 @@ class Tally:
         counts: inodes, by claim; likewise.
         links: inode number -> [blocks, size, names not seen yet, claim of each name seen ...].
         problems: in the order they were met.
+        noted: directories met that bear a name which was to be noted.
         seen: inodes met so far.
     """
 
-    __slots__ = ("blocks", "counts", "links", "problems", "seen", "sizes")
+    __slots__ = ("blocks", "counts", "links", "noted", "problems", "seen", "sizes")
 
     def __init__(self, claims: int) -> None:
         self.blocks = [0] * claims
@@ -65,6 +66,7 @@ class Tally:
         self.counts = [0] * claims
         self.links: dict[int, list[int]] = {}
         self.problems: list[Problem] = []
+        self.noted: set[str] = set()
         self.seen = 0
 
     def add(self, claim: int, st: os.stat_result) -> None:
@@ -104,6 +106,7 @@ class Tally:
                 if known[2] <= 0:
                     self._settle(inode, known)
         self.problems += other.problems
+        self.noted |= other.noted
         self.seen += other.seen
 
     def _settle(self, inode: int, record: list[int]) -> None:
@@ -192,14 +195,16 @@ class Walker:
 
     Attributes:
         tally: what was counted.
+        notes: names of directories that are noted.
         tasks: directories to enter, the next one last.
         done: tasks finished that count for the progress.
         poll: called every `POLL` directories, from where work can be taken away with `give`.
     """
 
-    def __init__(self, root: int, device: int, tally: Tally) -> None:
+    def __init__(self, root: int, device: int, tally: Tally, notes: frozenset[str] = frozenset()) -> None:
         self.finder = Finder(root)
         self.tally = tally
+        self.notes = notes
         self.tasks: list[Task] = []
         self.done = 0
         self.poll: Callable[[], None] = _nothing
@@ -252,7 +257,7 @@ class Walker:
 
     def second(self, tasks: list[Task]) -> Walker:
         """A walker of the same tree with empty sums and these tasks."""
-        other = Walker(self.finder.root, self._device, Tally(len(self.tally.counts)))
+        other = Walker(self.finder.root, self._device, Tally(len(self.tally.counts)), self.notes)
         other.tasks = list(tasks)
         return other
 
@@ -295,6 +300,8 @@ class Walker:
             except OSError as err:
                 self.refused(err, self._path(name), claim)
             if names:
+                if not self.notes.isdisjoint(names):
+                    tally.noted.update(self._path(name, each) for each in self.notes.intersection(names))
                 frames.append(_Frame(descriptor, name, names))
                 if len(frames) > KEPT_OPEN:
                     self._leave(frames[-1 - KEPT_OPEN])

@@ -122,6 +122,8 @@ def test_what_other_processes_do_changes_nothing(
     for module in ("beside", "tree"):
         monkeypatch.setattr(f"ocistore.disk.{module}.may_fork", lambda: True)
     monkeypatch.setattr("ocistore.disk.tree._MANY", 1)
+    monkeypatch.setattr("ocistore.disk.tree._SLOW", -1)
+    monkeypatch.setattr("ocistore.disk.tree._PROBE", 1)
     monkeypatch.setattr("ocistore.stores.docker.drivers._MANY", 0)
     monkeypatch.setattr("ocistore.stores.shared.bolt_file._WHOLE", 1)
     monkeypatch.setattr("ocistore.cli.account._LARGE", 1)

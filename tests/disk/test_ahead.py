@@ -37,6 +37,7 @@ FILES: dict[str, int | str] = {
     "d/none": 0,
 }
 DIRECTORIES = ("a/1", "a/2", "a/3", "b/1", "b/2", "d", "nowhere")
+NOTES = frozenset(("deep", "2", "z"))
 PATHS = ("", "a", "b", "a/1/deep", "a/1/x", "a/2/own", "b/2/deep/z", "c", *DIRECTORIES)
 
 
@@ -51,14 +52,16 @@ def top(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def said(result: Walked) -> tuple[object, ...]:
     """All that a walk says, the same whatever came first."""
     links = {inode: (record[:3], sorted(record[3:])) for inode, record in result.links.items()}
-    return result.allocated, result.apparent, result.inodes, links, sorted(result.problems), result.incomplete
+    said = result.allocated, result.apparent, result.inodes, links, sorted(result.problems), result.incomplete
+    return *said, result.noted
 
 
 def both(top: Path, claims: Sequence[str], *parts: Sequence[str]) -> tuple[tuple[object, ...], tuple[object, ...]]:
     """A walk alone, and one that takes over what was counted ahead."""
     with opened(top) as descriptor:
-        aheads = [Ahead(descriptor, part) for part in parts]
-        return said(walk(descriptor, claims, processes=1)), said(walk(descriptor, claims, processes=1, aheads=aheads))
+        aheads = [Ahead(descriptor, part, NOTES) for part in parts]
+        alone = walk(descriptor, claims, processes=1, notes=NOTES)
+        return said(alone), said(walk(descriptor, claims, processes=1, aheads=aheads, notes=NOTES))
 
 
 @settings(max_examples=200, deadline=None)
@@ -119,13 +122,13 @@ def test_a_tree_counts_only_where_sizes_are_asked_for(top: Path, monkeypatch: py
     monkeypatch.setattr(tree, "may_fork", lambda: True)
     before = len(os.listdir("/proc/self/fd"))
     with DirectoryTree(str(top)) as without, DirectoryTree(str(top), counts=True) as counting:
-        without.count_ahead("a", ["1", "2", "3"])
-        counting.count_ahead("a", ["1"])
+        without.count_ahead("a", without.list("a"))
+        counting.count_ahead("a", counting.list("a")[:1])
 
         assert [[], []] == [without.aheads, counting.aheads]
-        counting.count_ahead("a", ["1", "2", "3"])
+        counting.count_ahead("a", counting.list("a"))
 
-        counting.count_ahead("b", ["1", "2"])
+        counting.count_ahead("b", counting.list("b"))
 
         assert ["a/1", "a/2", "a/3"] == sorted(path for ahead in counting.aheads for path in ahead.paths)
 

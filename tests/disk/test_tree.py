@@ -14,14 +14,20 @@ from ocistore.errors import UnreadableFile
 from tests.make.by_hand import plant
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
 
-@pytest.mark.parametrize("many", [1, 4096], ids=["several at once", "one after the other"])
-def test_a_file_of_each_directory(tmp_path: Path, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(params=[1, 4096], ids=["several at once", "one after the other"])
+def many(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is taken for a slow one, and directories for large ones or not."""
+    for name, number in {"_MANY": request.param, "_SLOW": -1, "_PROBE": 1, "_BATCH": 8, "_PART": 3}.items():
+        monkeypatch.setattr(tree_module, name, number)
+
+
+@pytest.mark.usefixtures("many")
+def test_a_file_of_each_directory(tmp_path: Path) -> None:
     """In the order of the names; nothing through a link, of no regular file, of what is too long or isn't there."""
-    monkeypatch.setattr(tree_module, "_MANY", many)
-    monkeypatch.setattr(tree_module, "_PART", 3)
     for number in range(20):
         plant(tmp_path, {f"t/{number:02}/link": number})
     plant(tmp_path, {"t/none/other": 1, "t/through": ">00", "t/to/link": ">../00/link", "t/dir/link/x": 1})
@@ -35,27 +41,53 @@ def test_a_file_of_each_directory(tmp_path: Path, many: int, monkeypatch: pytest
         assert [None] == tree.read_in_each("nowhere", ["00"], "link", 15)
 
 
-@pytest.mark.parametrize("many", [1, 4096], ids=["several at once", "one after the other"])
-def test_the_targets_of_many_links(tmp_path: Path, many: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.usefixtures("many")
+def test_the_targets_of_many_links(tmp_path: Path) -> None:
     """In the order of the names."""
-    monkeypatch.setattr(tree_module, "_MANY", many)
     plant(tmp_path, {"l/a": ">../x/diff", "l/b": 1, "l/c": ">y"})
     with DirectoryTree(str(tmp_path)) as tree:
         assert ["y", None, None, "../x/diff", None] == tree.readlink_each("l", ["c", "b", "d", "a", "../l/a"])
         assert [None] == tree.readlink_each("nowhere", ["a"])
 
 
+@pytest.mark.usefixtures("many")
 def test_where_no_thread_is_allowed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One after the other gives the same."""
 
     def refuse(*_: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(tree_module, "_MANY", 1)
     monkeypatch.setattr("threading.Thread.start", refuse)
-    plant(tmp_path, {"l/a": ">x", "l/b": ">y"})
+    plant(tmp_path, {"l/a": ">x", "l/b": ">y", "l/c": ">z"})
     with DirectoryTree(str(tmp_path)) as tree:
-        assert ["x", "y"] == tree.readlink_each("l", ["a", "b"])
+        assert ["x", "y", "z"] == tree.readlink_each("l", ["a", "b", "c"])
+
+
+def test_several_at_once_only_while_the_disk_is_slow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Threads cost more than what is in memory."""
+    asked = []
+    at_once = tree_module._ask_at_once
+
+    def noticed(ask: Callable[[str], object], names: Sequence[str]) -> list[object]:
+        asked.append(len(names))
+        return at_once(ask, names)
+
+    monkeypatch.setattr(tree_module, "_ask_at_once", noticed)
+    monkeypatch.setattr(tree_module, "_MANY", 8)
+    monkeypatch.setattr(tree_module, "_PROBE", 4)
+    monkeypatch.setattr(tree_module, "_BATCH", 16)
+    names = [f"{number}" for number in range(40)]
+    plant(tmp_path, {f"l/{name}": f">{name}" for name in names})
+    with DirectoryTree(str(tmp_path)) as tree:
+        monkeypatch.setattr(tree_module, "_SLOW", 1000)
+
+        assert names == tree.readlink_each("l", names)
+        assert [] == asked
+
+        monkeypatch.setattr(tree_module, "_SLOW", -1)
+
+        assert names == tree.readlink_each("l", names)
+        assert [16, 16] == asked
 
 
 def test_a_file_that_is_read_from_anywhere(tmp_path: Path) -> None:

@@ -28,10 +28,11 @@ def read_homes(store: Store, storage: Storage) -> None:
     homes = [GRAPHROOT] + ([storage.imagestore] if storage.imagestore is not None else [])
     for place in homes:
         home = Home(place, _BASES.get(driver, driver))
-        home.directories = _directories(store, storage, place, home.base, layers)
+        entries = list_directory(store, storage, place, home.base)
+        home.directories = _named(entries, layers)
         if driver == "overlay":
             home.directories -= NOT_LAYERS
-        storage.places[place].tree.count_ahead(home.base, sorted(home.directories))
+        storage.places[place].tree.count_ahead(home.base, [e for e in entries or () if e.name in home.directories])
         if driver == "overlay":
             home.links = _read_links(store, storage, place, f"{home.base}/l")
         storage.homes.append(home)
@@ -55,11 +56,14 @@ def list_directory(store: Store, storage: Storage, place: int, path: str) -> lis
 
 
 def _directories(store: Store, storage: Storage, place: int, path: str, recorded: set[str]) -> set[str]:
-    """Names of the directories below a path; if it can't be read, those that records say must be there.
+    return _named(list_directory(store, storage, place, path), recorded)
+
+
+def _named(entries: list[Entry] | None, recorded: set[str]) -> set[str]:
+    """Names of the directories in a directory; if it can't be read, those that records say must be there.
 
     So an unreadable directory never makes a thing weigh nothing: its path is kept, and its bytes can't be proved.
     """
-    entries = list_directory(store, storage, place, path)
     if entries is None:
         return set(recorded)
     return {entry.name for entry in entries if entry.type == "dir"}

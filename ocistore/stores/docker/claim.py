@@ -210,15 +210,18 @@ class _Claims:
         self.debris.strangers(f"{self.layerdb}/tmp", lambda name: name in self.half.write_sets)
         driver = self.half.driver
         tops = {path.rpartition("/")[2] for path in (driver.base, driver.links, *driver.also) if path != driver.top}
-        inside = self.half.directories if driver.base == driver.top else set()
-        self.debris.strangers(driver.top, lambda name: name in tops or name == PROJECT_QUOTA or name in inside)
+        tops.add(PROJECT_QUOTA)
         if driver.base != driver.top:
-            self.debris.strangers(driver.base, lambda name: name in self.half.directories)
+            self.debris.strangers(driver.top, lambda name: name in tops)
+            tops = set()
+        for entry in self.half.others:
+            if entry.name not in tops and entry.name not in self.half.directories:
+                self.debris.judge(f"{driver.base}/{entry.name}", entry)
 
     def unrecorded(self) -> None:
         """Directories of the graph driver that no record names (6.2, 3 and 5)."""
         half = self.half
-        lost = sorted(half.directories - self.owners.keys())
+        lost = sorted(half.directories.keys() - self.owners.keys())
         wanted = self.wanted() if lost else {}
         for ident in lost:
             path = f"{half.driver.base}/{ident}"
@@ -295,7 +298,10 @@ def directory_paths(half: GraphHalf, ident: str) -> list[str]:
     if ident not in half.directories:
         return []
     driver = half.driver
-    paths = [f"{base}/{ident}" for base in (driver.base, *driver.also)]
-    if ident in half.links:
-        paths.append(f"{driver.links}/{half.links[ident]}")
+    paths = [f"{driver.base}/{ident}"]
+    if driver.also:
+        paths += [f"{base}/{ident}" for base in driver.also]
+    link = half.links.get(ident)
+    if link is not None:
+        paths.append(f"{driver.links}/{link}")
     return paths

@@ -6,7 +6,7 @@ import re
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
-from ocistore.disk.beside import Beside
+from ocistore.disk.beside import LAST, Beside
 from ocistore.errors import UnreadableFile
 
 from .files import list_directory, read_word
@@ -36,9 +36,11 @@ def read_driver(store: Store, half: GraphHalf) -> list[str]:
         if entries is None:
             doubts.append(f"{base} can't be listed")
         links = driver.links.rpartition("/")[2] if driver.links.startswith(f"{base}/") else ""
-        names = [e.name for e in entries or [] if e.type == "dir" and e.name != links]
-        store.tree.count_ahead(base, names)
-        half.directories.update(names)
+        directories = [e for e in entries or [] if e.type == "dir" and e.name != links]
+        store.tree.count_ahead(base, directories)
+        half.directories.update({entry.name: entry.inode for entry in directories})
+        if base == driver.base:
+            half.others = [e for e in entries or [] if e.type != "dir" or e.name == links]
     return doubts
 
 
@@ -58,8 +60,9 @@ class Links:
         self._half = half
         self._tree = store.tree
         self._names = [entry.name for entry in entries or [] if entry.type == "link"]
-        self._directories = sorted(half.directories)
-        self._reading = Beside(self._find_owners, worth=len(self._names) > _MANY)
+        # In the disk's order.
+        self._directories = sorted(half.directories, key=half.directories.__getitem__)
+        self._reading = Beside(self._find_owners, worth=len(self._names) > _MANY, niceness=LAST)
 
     def put(self) -> None:
         """Says whose each link is: removal takes the one that the `link` file names, and no other (2.5)."""

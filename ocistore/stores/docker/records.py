@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ocistore.disk.tree import Entry
     from ocistore.stores.docker.c8d_records import ContainerdHalf
     from ocistore.stores.docker.layout import Driver
     from ocistore.stores.shared.buildkit.cache import Cache
@@ -222,7 +223,8 @@ class GraphHalf:
         names: familiar reference -> image id, as repositories.json has them; None where it can't be read.
         removing: layers whose removal was begun: name of the directory -> cache id (empty if unknown).
         write_sets: layers whose registration was begun: likewise.
-        directories: ids in the graph driver.
+        directories: ids in the graph driver, each with the inode number of its directory.
+        others: what else lies beside these directories.
         links: id -> its short link, where its `link` file and the link agree; removal takes it along.
         lost_links: short links of no id: name -> id that they lead to (empty: to nothing).
         snapshots: BuildKit's, by key; None where snapshots.db can't be read.
@@ -247,7 +249,8 @@ class GraphHalf:
     names: dict[str, str] | None = field(default_factory=dict)
     removing: dict[str, str] = field(default_factory=dict)
     write_sets: dict[str, str] = field(default_factory=dict)
-    directories: set[str] = field(default_factory=set)
+    directories: dict[str, int] = field(default_factory=dict)
+    others: list[Entry] = field(default_factory=list)
     links: dict[str, str] = field(default_factory=dict)
     lost_links: dict[str, str] = field(default_factory=dict)
     snapshots: dict[str, SnapshotRecord] | None = field(default_factory=dict)

@@ -66,7 +66,7 @@ class _Reader:
         directories = self._data_directories(entries)
         listed = {path: self._list(path) for path in directories}
         for path, found in listed.items():
-            self._tree.count_ahead(path, [entry.name for entry in found if entry.type == "dir"])
+            self._tree.count_ahead(path, [entry for entry in found if entry.type == "dir"])
         self._records(any(listed.values()))
         for path, found in listed.items():
             self._match(path, found)
