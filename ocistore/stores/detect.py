@@ -23,7 +23,7 @@ from ocistore.stores.identify import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
 MAX_DIRECTORIES = 5_000_000
 MAX_DEPTH = 128
@@ -73,19 +73,23 @@ class Found:
     through: str | None = None
 
 
-def detect(path: str, deep: bool = False, findings: Findings | None = None) -> list[Found]:
+def detect(
+    path: str, deep: bool = False, findings: Findings | None = None, noted: Collection[str] | None = None
+) -> list[Found]:
     """Finds the stores at and below `path`, sorted by path.
 
     Args:
         path: a directory; it may itself be reached through a link.
         deep: search layers and the stores' own directories everywhere, not only where engines keep their data.
         findings: receives what could not be read or searched.
+        noted: all directories below `path` whose names are among `TOPS`, where a walk has met them already: layers
+            that have none needn't be opened then.
 
     Raises:
         UnreadableFile: `path` itself can't be opened.
     """
     with DirectoryTree(path) as tree:
-        return _Search(tree, deep, Findings() if findings is None else findings).run()
+        return _Search(tree, deep, Findings() if findings is None else findings, noted).run()
 
 
 class _Task(NamedTuple):
@@ -98,13 +102,15 @@ class _Task(NamedTuple):
 
 
 class _Search:
-    def __init__(self, tree: DirectoryTree, deep: bool, findings: Findings) -> None:
+    def __init__(self, tree: DirectoryTree, deep: bool, findings: Findings, noted: Collection[str] | None) -> None:
         self.tree = tree
         self.deep = deep
         self.findings = findings
         self.device = tree.stat("").st_dev
         self.looked = 0
         self.found: dict[str, Found] = {}
+        # Layers everywhere are asked for everything.
+        self.above = None if noted is None or deep else _above(noted)
 
     def run(self) -> list[Found]:
         tasks = [_Task("", None, None, 0)]
@@ -166,7 +172,7 @@ class _Search:
     def layers(self, kind: StoreKind, root: str, entries: dict[str, Entry]) -> Iterator[tuple[str, str]]:
         """The layers of a store as (id, directory of its files)."""
         for home in _FLAT.get(kind, ()):
-            for name, path in self.children(join(root, home)):
+            for name, path in self.promising(join(root, home)):
                 yield name, path
         stacked = _STACKED.get(kind, ())
         if kind == "containerd":
@@ -174,13 +180,21 @@ class _Search:
         elif kind == "buildkit":
             stacked = tuple(f"{name}/snapshots/snapshots" for name in entries if BUILDKIT_WORKER.fullmatch(name))
         for home in stacked:
-            for name, path in self.children(join(root, home)):
+            for name, path in self.promising(join(root, home)):
                 part = next((part for part in ("diff", "fs") if self.is_directory(join(path, part))), None)
                 if part:
                     yield name, join(path, part)
                 elif kind not in _STACKED:
                     # The native snapshotter has the files where overlayfs has the directory above them.
                     yield name, path
+
+    def promising(self, path: str) -> Iterator[tuple[str, str]]:
+        """The layers in a directory as `children` gives them, those left out in which engines keep no data."""
+        if self.above is None:
+            yield from self.children(path)
+        else:
+            for name in sorted(self.above.get(path, ())):
+                yield name, join(path, name)
 
     def places(self, path: str, wanted: _Branch) -> Iterator[str]:
         """The directories below the root of a file system where engines keep their data."""
@@ -233,4 +247,17 @@ def _place_tree() -> _Branch:
     return top
 
 
+def _above(paths: Collection[str]) -> dict[str, set[str]]:
+    """The directories above some paths: path -> names in it that lead to one."""
+    found: dict[str, set[str]] = {}
+    for path in paths:
+        head, _, name = path.rpartition("/")
+        while name and name not in (known := found.setdefault(head, set())):
+            known.add(name)
+            head, _, name = head.rpartition("/")
+    return found
+
+
 _PLACE_TREE = _place_tree()
+TOPS = frozenset(_PLACE_TREE)
+"""The uppermost directories of the places; a layer without one of them has no store where engines keep theirs."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from ocistore.errors import OcistoreError
 from ocistore.findings import Findings
@@ -17,7 +17,8 @@ from ocistore.stores.open import open_stores
 from ocistore.stores.store import Options
 
 if TYPE_CHECKING:
-    from ocistore.stores.detect import Found
+    from collections.abc import Collection
+
     from ocistore.stores.store import Store
 
 _OWN_DAEMON = "containerd/daemon"
@@ -39,35 +40,18 @@ class Nested:
     through: str | None
 
 
-class Searched(NamedTuple):
-    """What a search for stores found, itself first, and what it has to tell."""
-
-    found: list[Found]
-    findings: Findings
-
-
-def search(path: str, outer: Store) -> Searched:
-    """Searches for the stores inside `outer`; nothing of it is asked but where it is.
-
-    Args:
-        path: the directory that answers are relative to.
-        outer: a store of that directory or below it.
-    """
-    findings = Findings()
-    top = path if outer.root == "." else os.path.join(path, outer.root)
-    return Searched(detect(top, findings=findings), findings)
-
-
-def read_nested(path: str, outer: Store, now_ns: int, searched: Searched | None = None) -> list[Nested]:
+def read_nested(path: str, outer: Store, now_ns: int, noted: Collection[str] | None = None) -> list[Nested]:
     """Reads the stores inside `outer`, and those inside them; what can't be read becomes a finding of `outer`.
 
     Args:
         path: the directory that answers are relative to.
         outer: a store that was read, of that directory or below it.
         now_ns: the time that expiries are judged at.
-        searched: what `search` found if somebody asked it already.
+        noted: see `ocistore.stores.detect.detect`.
     """
-    in_it, findings = search(path, outer) if searched is None else searched
+    findings = Findings()
+    top = path if outer.root == "." else os.path.join(path, outer.root)
+    in_it = detect(top, findings=findings, noted=noted)
     outer.findings.take(findings)
     found: list[Nested] = []
     kinds = {".": outer.kind}

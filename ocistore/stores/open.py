@@ -149,11 +149,20 @@ def _check_options(path: str, kind: str, options: Options) -> None:
             raise UsageError(f"{option} belongs to stores of kind {wanted}, this one is of kind {kind}", path)
 
 
+def _notes(options: Options) -> frozenset[str]:
+    """What the walk of a whole store shall note: where there may be stores inside, so that no search is needed."""
+    if not options.sizes:
+        return frozenset()
+    from ocistore.stores.detect import TOPS
+
+    return TOPS
+
+
 def _read(path: str, root: str, found: Identity, options: Options) -> Store:
     _check_options(_under(path, root), found.kind, options)
     graph, findings = Graph(), Findings()
     try:
-        tree = DirectoryTree(_under(path, root), counts=options.sizes)
+        tree = DirectoryTree(_under(path, root), counts=options.sizes, notes=_notes(options))
     except UnreadableFile as err:
         raise NotAStore(_refusal(err), _under(path, root)) from None
     try:

@@ -11,7 +11,7 @@ from ocistore.disk.walk import walk
 from ocistore.usage.bytes import Bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterator, Sequence
 
     from ocistore.disk.walk import Walked
     from ocistore.findings import Findings
@@ -120,6 +120,8 @@ class Counted:
         spots: where each claim lies.
         single: bytes by claim: directories and inodes all of whose names the claim has.
         groups: the others.
+        noted: by place that was walked, the directories in it whose names its tree was to note; None where it was to
+            note none, or not all of it could be counted.
         incomplete: claims that lack something that could not be read.
     """
 
@@ -127,6 +129,7 @@ class Counted:
         self.spots = spots
         self.single = Amounts(len(spots))
         self.groups: list[Group] = []
+        self.noted: dict[int, Collection[str] | None] = {}
         self.incomplete: set[int] = set()
 
 
@@ -153,8 +156,10 @@ def count_claims(
         if not mine:
             continue
         paths = [spots[claim].path for claim in mine]
-        walked = walk(place.tree.descriptor, paths, progress, aheads=place.tree.aheads)
-        place.tree.aheads.clear()
+        tree = place.tree
+        walked = walk(tree.descriptor, paths, progress, aheads=tree.aheads, notes=tree.notes)
+        tree.aheads.clear()
+        counted.noted[number] = walked.noted if tree.notes and not walked.problems else None
         counted.single.put(mine, (walked.allocated, walked.apparent, walked.inodes))
         counted.incomplete.update(mine[claim] for claim in walked.incomplete)
         for inode, record in walked.links.items():

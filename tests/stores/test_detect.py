@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ocistore.disk.walk import walk
 from ocistore.errors import UnreadableFile
 from ocistore.findings import Findings
-from ocistore.stores.detect import Found, detect
+from ocistore.stores.detect import TOPS, Found, detect
 from tests.conftest import names, truth
 
 if TYPE_CHECKING:
@@ -112,15 +113,17 @@ def test_nested_in_volumes(tmp_path: Path) -> None:
     ]
 
 
+LAYERS = (
+    *STORAGE,
+    *under("overlay/aaa/diff/var/lib/containers/storage", STORAGE),
+    *under("overlay/bbb/diff/home/joe/.local/share/containers/storage", STORAGE),
+    *under("overlay/ccc/diff/srv/layout", LAYOUT),
+)
+
+
 def test_layers_only_at_known_places(tmp_path: Path) -> None:
     """In layers a store is found where engines keep their data; --deep finds it anywhere."""
-    make(
-        tmp_path,
-        *STORAGE,
-        *under("overlay/aaa/diff/var/lib/containers/storage", STORAGE),
-        *under("overlay/bbb/diff/home/joe/.local/share/containers/storage", STORAGE),
-        *under("overlay/ccc/diff/srv/layout", LAYOUT),
-    )
+    make(tmp_path, *LAYERS)
     usual = {(f.root, f.through) for f in detect(str(tmp_path))}
     deep = {(f.root, f.through) for f in detect(str(tmp_path), deep=True)}
 
@@ -130,6 +133,51 @@ def test_layers_only_at_known_places(tmp_path: Path) -> None:
         ("overlay/bbb/diff/home/joe/.local/share/containers/storage", "layer:bbb"),
     }
     assert deep - usual == {("overlay/ccc/diff/srv/layout", "layer:ccc")}
+
+
+def noted(top: Path) -> set[str]:
+    """What a walk of a whole directory notes for a search."""
+    descriptor = os.open(top, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        return walk(descriptor, [""], notes=TOPS).noted
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize(
+    "paths",
+    [
+        LAYERS,
+        (*under("vfs/dir/aaa/root/.local/share/docker", DOCKER), *under("vfs/dir/bbb/srv", DOCKER), "vfs-layers/"),
+        (*DOCKER, *under("overlay2/aaa/diff/var/lib/docker", DOCKER), "overlay2/bbb/diff/var/lib/", "overlay2/root/"),
+        (
+            *CONTAINERD,
+            *under("io.containerd.snapshotter.v1.overlayfs/snapshots/1/fs/var/lib/containerd", CONTAINERD),
+            *under("io.containerd.snapshotter.v1.native/snapshots/2/home/a/.local/share/buildkit", BUILDKIT),
+            "io.containerd.snapshotter.v1.native/snapshots/3/fs/var/",
+        ),
+        (*BUILDKIT, *under("runc-overlayfs/snapshots/snapshots/1/fs/var/lib/buildkit", BUILDKIT)),
+        (*DOCKER, *under("volumes/v/_data/var/lib/docker", (*DOCKER, "overlay2/ccc/diff/var/"))),
+    ],
+    ids=["overlay", "vfs", "docker", "containerd", "buildkit", "volume"],
+)
+def test_a_walk_spares_the_search_of_layers(tmp_path: Path, paths: tuple[str, ...]) -> None:
+    """What it noted leads to the same stores; layers without any of it aren't opened."""
+    make(tmp_path, *paths)
+    found = detect(str(tmp_path), noted=noted(tmp_path))
+
+    assert len(found) > 1
+    assert detect(str(tmp_path)) == found
+    assert {f.root for f in found if not (f.through or "").startswith("layer:")} == {
+        f.root for f in detect(str(tmp_path), noted=())
+    }
+    assert detect(str(tmp_path), deep=True) == detect(str(tmp_path), deep=True, noted=())
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_walk_of_a_real_store_leads_to_the_same(name: str, bundled: Callable[[str], Path]) -> None:
+    """With what was noted, and without."""
+    assert detect(str(bundled(name))) == detect(str(bundled(name)), noted=noted(bundled(name)))
 
 
 def test_artifacts_belong_to_their_store(tmp_path: Path) -> None:

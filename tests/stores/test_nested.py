@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ocistore.disk.walk import Problem, walk
 from ocistore.stores.nested import read_nested
 from ocistore.usage.duplicates import find_duplicates, mark, sum_up
 from ocistore.usage.sizes import measure
@@ -15,7 +16,10 @@ from tests.make.docker import DockerMaker
 from tests.naive import du
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
+
+    from ocistore.disk.walk import Walked
 
 NOW = 1_800_000_000_000_000_000
 
@@ -44,6 +48,32 @@ def test_a_data_root_in_a_volume(outer: DockerMaker) -> None:
     assert ("volumes/dind/_data", "docker") == (nested.store.root, nested.store.kind)
     assert (".", "volume:dind") == (nested.inside, nested.through)
     assert nested.store.graph.find("ref", "inner:1") is not None
+
+
+@pytest.mark.parametrize("counted", [True, False], ids=["all counted", "not all counted"])
+def test_a_data_root_in_a_layer(tmp_path: Path, counted: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Df finds it by what its walk noted, and searches itself where that may lack something."""
+
+    def interrupted(descriptor: int, claims: Sequence[str], *_: object, notes: frozenset[str], **__: object) -> Walked:
+        result = walk(descriptor, claims, notes=notes)
+        result.noted.clear()
+        result.problems.append(Problem("mount", "overlay2", 0, -1))
+        return result
+
+    make = DockerMaker(tmp_path / "outer")
+    make.image("outer", ("base", "o"), ("outer:1",))
+    make.write()
+    layer = next(path for path in (make.root / "overlay2").iterdir() if path.name != "l")
+    inner = DockerMaker(tmp_path / "inner")
+    inner.image("inner", ("i",), ("inner:1",))
+    inner.write()
+    shutil.copytree(inner.root, layer / "diff/var/lib/docker", symlinks=True)
+    if not counted:
+        monkeypatch.setattr("ocistore.usage.claims.walk", interrupted)
+    (account,) = ocistore("df", make.root, "--json").json["stores"]
+
+    (found,) = account["nested"]
+    assert (f"overlay2/{layer.name}/diff/var/lib/docker", f"layer:{layer.name}") == (found["root"], found["through"])
 
 
 def test_what_both_have(outer: DockerMaker) -> None:
