@@ -32,20 +32,9 @@ def reach_from(graph: Graph, starts: Iterable[int], without: int = -1) -> bytear
         A byte a node, 1 where it is reached.
     """
     reached = bytearray(len(graph))
-    offsets, held = graph.held_numbers()
     if without >= 0:
         reached[without] = 1
-    stack = []
-    for start in starts:
-        if not reached[start]:
-            reached[start] = 1
-            stack.append(start)
-    while stack:
-        number = stack.pop()
-        for deeper in held[offsets[number] : offsets[number + 1]]:
-            if not reached[deeper]:
-                reached[deeper] = 1
-                stack.append(deeper)
+    _reach_on(graph, starts, reached)
     if without >= 0:
         reached[without] = 0
     return reached
@@ -77,7 +66,7 @@ def tops(graph: Graph) -> list[int]:
     for number in order_below(graph, reversed(rest), within):
         if not reached[number]:
             found.append(number)
-            _reach_on(graph, number, reached)
+            _reach_on(graph, (number,), reached)
     return found
 
 
@@ -134,16 +123,31 @@ def chains(graph: Graph, node: int, limit: int) -> list[Chain]:
 _Link = tuple[int, str, "_Link | None"]
 
 
-def _reach_on(graph: Graph, start: int, reached: bytearray) -> None:
+def _reach_on(graph: Graph, starts: Iterable[int], reached: bytearray) -> None:
+    """Marks what nodes hold that aren't marked yet, themselves included; nothing is looked for below what is marked."""
     offsets, held = graph.held_numbers()
-    reached[start] = 1
-    stack = [start]
-    while stack:
-        number = stack.pop()
-        for deeper in held[offsets[number] : offsets[number + 1]]:
-            if not reached[deeper]:
-                reached[deeper] = 1
-                stack.append(deeper)
+    for start in starts:
+        if reached[start]:
+            continue
+        reached[start] = 1
+        number, stack = start, []
+        while True:
+            first, last = offsets[number], offsets[number + 1]
+            if last - first == 1:
+                # By far the most nodes hold one thing: a record its lease, this its snapshot.
+                deeper = held[first]
+                if not reached[deeper]:
+                    reached[deeper] = 1
+                    number = deeper
+                    continue
+            else:
+                for deeper in held[first:last]:
+                    if not reached[deeper]:
+                        reached[deeper] = 1
+                        stack.append(deeper)
+            if not stack:
+                break
+            number = stack.pop()
 
 
 def _reason(graph: Graph, number: int) -> str:

@@ -87,6 +87,10 @@ def find_falling(
     graph = store.graph
     outcome = Outcome() if outcome is None else outcome
     drop, absent = _mask(store, dropped), _mask(store, gone)
+    if 1 not in drop and 1 not in absent and grace_ns <= 0:
+        # Nothing is other than what fates say.
+        loose = nodes_of_fate(store, "unreferenced") if unreferenced else []
+        return [n for n in loose if graph.nodes[n].store == store.number]
     starts = [n for n in graph.roots if not drop[n] and not absent[n]]
     starts += [n for n in nodes_of_fate(store, "unknown") if not drop[n]]
     spared = _spared(store, unreferenced, now_ns, grace_ns, absent, outcome)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -94,23 +93,26 @@ def find_steps(store: Store, now_ns: int) -> list[Found]:
     gone = bytearray(len(store.graph))
     dropped: frozenset[int] = frozenset()
     steps: list[Found] = []
-    start = _start(store, now_ns)
+    session = open_session(store, now_ns)
+    start = _start(store, session)
     if start:
         paths, numbers = start
         for number in numbers:
             gone[number] = 1
         steps.append(Found("start", array("I"), paths, None, len(numbers)))
-    session: Session | None = open_session(store, now_ns)
+    looked_at = -1
     for scope, command in _RUNGS.get(store.kind, ()):
         if areas_of_scopes([scope]) & store.doubts.keys():
             continue
-        dropped |= frozenset(select(store, scope, dropped, now_ns))
-        taken = find_falling(store, dropped, unreferenced=True, now_ns=now_ns, grace_ns=0, gone=gone)
-        for number in taken:
+        dropped = dropped.union(select(store, scope, dropped, now_ns))
+        nodes = array("I")
+        # Where no more is dropped than before, no more falls.
+        if len(dropped) > looked_at:
+            looked_at = len(dropped)
+            nodes.extend(find_falling(store, dropped, unreferenced=True, now_ns=now_ns, grace_ns=0, gone=gone))
+        for number in nodes:
             gone[number] = 1
-        nodes = array("I", taken)
-        del taken
-        native = command if command and session and _does_exactly(session, command, paths_of(store, nodes)) else None
+        native = command if command and _does_exactly(session, command, paths_of(store, nodes)) else None
         steps.append(Found(scope, nodes, [], native, len(nodes)))
     return steps
 
@@ -136,19 +138,17 @@ def cost(store: Store, sizes: Sizes, scope: str, now_ns: int) -> tuple[Bytes | N
     return freed.total, sum(1 for number in taken if store.graph.nodes[number].kind == "image")
 
 
-def _start(store: Store, now_ns: int) -> tuple[list[str], set[int]] | None:
+def _start(store: Store, session: Session) -> tuple[list[str], set[int]] | None:
     """What an engine removes by merely starting: paths and nodes."""
     numbers: set[int] = set(getattr(store.detail, "start", ()))
     owned = owned_paths(store)
     paths = [path for number in sorted(numbers) for path in owned.get(number, ())]
     if store.kind == "docker":
-        from ocistore.plan.docker.session import start_removals
+        from ocistore.plan.docker.session import DockerSession
 
-        for removal in start_removals(store, now_ns):
+        for removal in session.started if isinstance(session, DockerSession) else ():
             paths += removal.paths
             numbers.update(() if removal.node is None else (removal.node,))
-        # The state that was made for it has circles, and one of a large store is enough in memory.
-        gc.collect()
     return (paths, numbers) if numbers else None
 
 

@@ -16,7 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocistore.formats.gotime import parse_time
-from ocistore.plan.make import SCOPES, plan_command, plan_scopes
+from ocistore.plan.ladder import find_steps
+from ocistore.plan.make import SCOPES, plan_command, plan_scopes, select
 from ocistore.usage.bytes import Bytes
 from ocistore.usage.fates import fates
 from ocistore.usage.sizes import measure
@@ -25,6 +26,7 @@ from tests.naive import du, freed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from collections.abc import Set as AbstractSet
 
     from ocistore.plan.plan import Plan
     from ocistore.stores.store import Store
@@ -167,6 +169,37 @@ def test_fates_add_up(recipe: Callable[[Path], DockerMaker]) -> None:
         assert parts == du(top)
         assert sizes.fates()["unknown"] == Bytes()
         store.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(recipe=recipes())
+def test_steps_of_the_ladder_take_what_nothing_left_holds(recipe: Callable[[Path], DockerMaker]) -> None:
+    """Each step by itself, from the roots that it and those above it leave."""
+    with tempfile.TemporaryDirectory() as top:
+        store = recipe(Path(top)).read()
+        gone = set(store.detail.start)
+        dropped: frozenset[int] = frozenset()
+        for step in find_steps(store, NOW_NS):
+            if step.step == "start":
+                continue
+            dropped |= frozenset(select(store, step.step, dropped, NOW_NS))
+            falling = set(range(len(store.graph))) - stays(store, dropped | gone) - gone
+            assert falling == set(step.nodes), step.step
+            gone |= falling
+        store.close()
+
+
+def stays(store: Store, dropped: AbstractSet[int]) -> set[int]:
+    """What roots and the engine's own files hold; these need what is dropped no longer."""
+    own = {number for number, node in enumerate(store.graph.nodes) if node.kind == "own"}
+    kept: set[int] = set()
+    todo = [*own, *(store.graph.roots.keys() - dropped)]
+    while todo:
+        number = todo.pop()
+        if number not in kept:
+            kept.add(number)
+            todo += [held for held, _ in store.graph.held_by(number) if number not in own or held not in dropped]
+    return kept
 
 
 @settings(max_examples=60, deadline=None)

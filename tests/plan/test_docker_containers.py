@@ -8,7 +8,7 @@ import pytest
 
 from ocistore.errors import UsageError
 from ocistore.formats.gotime import parse_time
-from ocistore.plan.docker.session import start_removals
+from ocistore.plan.docker.session import open_session
 from ocistore.plan.make import plan_remove, plan_scopes
 from ocistore.stores.find import find_things
 from tests.make.bolt import BoltMaker
@@ -402,7 +402,7 @@ def test_a_start_removes_containers_of_rm(make: DockerMaker) -> None:
 
     assert run(store, "docker container prune -f").removals == []
     assert taken(run(store, "docker volume prune -a -f"), "volume") == {"anonymous"}
-    assert {(r.kind, r.id) for r in start_removals(store, NOW_NS)} == {("container", gone)}
+    assert {(r.kind, r.id) for r in open_session(store, NOW_NS).started} == {("container", gone)}
 
 
 def test_a_start_drops_records_with_their_snapshots(make: DockerMaker) -> None:
@@ -411,7 +411,7 @@ def test_a_start_drops_records_with_their_snapshots(make: DockerMaker) -> None:
     store = make.open()
 
     assert run(store, "docker builder prune -a -f").removals == []
-    assert [(r.kind, r.id) for r in start_removals(store, NOW_NS)] == [("snapshot", f"buildkit/default/{orphan}")]
+    assert [(r.kind, r.id) for r in open_session(store, NOW_NS).started] == [("snapshot", f"buildkit/default/{orphan}")]
 
 
 # Scopes --------------------------------------------------------------------------------------------------------------

@@ -73,10 +73,10 @@ class Live:
     @property
     def known_size(self) -> int | None:
         """Its own size, or that of the other half."""
-        for half in (self, *self.halves):
-            if half.size is not None:
-                return half.size
-        return None
+        if self.size is not None:
+            return self.size
+        other = self.immutable or self.mutable
+        return other.size if other is not None else None
 
 
 class World:

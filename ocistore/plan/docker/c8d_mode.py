@@ -73,7 +73,7 @@ class ContainerdImages:
 
     def start(self) -> None:
         """See ImageMode."""
-        self._half.start(self._state.outcome if self._state.tells_start else None)
+        self._half.start(self._state.outcome)
 
 
 class AbsentImages:

@@ -87,27 +87,20 @@ class ContainerdHalf:
         """From here on removals go into this outcome."""
         self.meta.begin(outcome)
 
-    def start(self, told: Outcome | None = None) -> None:
+    def start(self, told: Outcome) -> None:
         """What a start does: leases of records that can't be loaded go, then containerd collects (3.4).
 
-        It is no command's doing; `told` receives it where it is asked for.
+        It is no command's doing; `told` receives it.
         """
         cache = self.half.cache
         stale = cache.start.dropped if cache is not None and not cache.doubt else {}
-
-        def delete() -> None:
-            for record in stale:
-                self.delete_lease(record)
-                self.delete_lease(record + VARIANTS)
-            for lease in [i.id for i in self.namespace().leases.values() if TEMPORARY in i.labels]:
-                self.delete_lease(lease)
-            self.collect()
-
-        if told is None:
-            self.meta.silently(delete)
-        else:
-            self.meta.begin(told)
-            delete()
+        self.meta.begin(told)
+        for record in stale:
+            self.delete_lease(record)
+            self.delete_lease(record + VARIANTS)
+        for lease in [i.id for i in self.namespace().leases.values() if TEMPORARY in i.labels]:
+            self.delete_lease(lease)
+        self.collect()
 
     def passes(self, record: ImageRecord, filters: ImageFilters) -> bool:
         """Whether an image record passes the filters of a prune (5.8, prune, 2).

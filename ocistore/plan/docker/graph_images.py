@@ -117,8 +117,8 @@ class GraphImages:
             for lease in leases:
                 self.delete_lease(lease)
 
-        with self.state.silently():
-            self.meta.silently(delete)
+        # What it removes are the leases' snapshots; leases themselves have no bytes.
+        self.meta.silently(delete)
 
     def remove_image(self, text: str, *, force: bool, prune: bool) -> None:
         """See ImageMode."""
@@ -270,8 +270,7 @@ class GraphImages:
         for snapshotter, key in record.snapshots:
             if snapshotter == SNAPSHOTTER:
                 self._remove_snapshot(key, lease)
-        with suppress(RecordMissing):
-            self.meta.delete_lease(NAMESPACE, lease, "its build record goes")
+        self.meta.delete_lease(NAMESPACE, lease, "its build record goes")
 
     def _remove_snapshot(self, key: str, lease: str) -> None:
         """`remove(S)` of the adapter (2.8, Release; 7.1 del_lease)."""

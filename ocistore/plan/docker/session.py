@@ -27,15 +27,6 @@ def open_state(store: Store, now_ns: int) -> DockerState:
     return state
 
 
-def start_removals(store: Store, now_ns: int) -> list[Removal]:
-    """What a start of the daemon removes by what its records say; leftovers are the reader's `start` (2.6, 3.4)."""
-    state = DockerState(store, now_ns)
-    state.images = open_images(state)
-    state.tells_start = True
-    state.start()
-    return state.outcome.removals
-
-
 def open_session(store: Store, now_ns: int) -> DockerSession:
     """A session on a data-root, ages judged at `now_ns`."""
     return DockerSession(store, now_ns)
@@ -55,6 +46,11 @@ class DockerSession:
         if not blocking:
             return ""
         return f"{blocking[0].path}: {blocking[0].text}" if blocking[0].path else blocking[0].text
+
+    @property
+    def started(self) -> list[Removal]:
+        """What a start of the daemon removes by what its records say; leftovers are the reader's `start` (2.6, 3.4)."""
+        return self.state.started
 
     @property
     def state(self) -> DockerState:

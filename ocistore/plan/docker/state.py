@@ -6,7 +6,6 @@ by itself is gone, and no command's doing.
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ocistore.findings import CODES, Finding
@@ -18,8 +17,6 @@ from .failures import Doubtful, RuleFails
 from .versions import rules_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from ocistore.plan.buildkit.cache_state import CacheState
     from ocistore.stores.docker.records import ContainerRecord, DockerRecords, VolumeRecord
     from ocistore.stores.store import Store
@@ -36,7 +33,7 @@ class DockerState:
         rules: of the command that runs.
         containers: those that the daemon loads, by id.
         volumes: by name.
-        tells_start: what a start removes is asked for, and recorded.
+        started: what the start removed; no command's doing.
         builds_gone: refs of builds that were removed.
         images: the image store in use; set by whoever makes the state.
     """
@@ -48,10 +45,9 @@ class DockerState:
         self.records: DockerRecords = store.detail
         self.outcome = Outcome()
         self.rules: Rules = rules_of(None)
-        self._silent = 0
         self._cache: CacheState | None = None
         self.builds_gone: set[str] = set()
-        self.tells_start = False
+        self.started: list[Removal] = []
         self._noted: set[Finding] = set()
         self.containers: dict[str, ContainerRecord] = {c.id: c for c in self.records.containers.values() if c.loaded}
         self.hidden = [c for c in self.records.containers.values() if not c.loaded]
@@ -71,11 +67,10 @@ class DockerState:
         20.10.24 was seen to leave them (moby `daemon/daemon.go restore`, `daemon/mounts.go removeMountPoints`).
         """
         self.images.start()
-        if "containers" in self.store.doubts or "images" in self.store.doubts:
-            return
-        for container in [c for c in self.containers.values() if c.auto_remove and not c.running]:
-            with self.silently():
+        if "containers" not in self.store.doubts and "images" not in self.store.doubts:
+            for container in [c for c in self.containers.values() if c.auto_remove and not c.running]:
                 self.delete_container(container, "a start removes it")
+        self.started, self.outcome = self.outcome.removals, Outcome()
 
     # Recording -------------------------------------------------------------------------------------------------------
 
@@ -86,25 +81,14 @@ class DockerState:
         self.images.begin(self.outcome, rules)
         return self.outcome
 
-    @contextmanager
-    def silently(self) -> Iterator[None]:
-        """What is removed meanwhile is the daemon's own doing, no command's."""
-        added = 0 if self.tells_start else 1
-        self._silent += added
-        try:
-            yield
-        finally:
-            self._silent -= added
-
     def record(self, kind: str, ident: str, paths: tuple[str, ...], why: str, node: int | None = None) -> None:
         """Adds a removal to the present command's outcome."""
-        if self._silent:
-            return
         number = node if node is not None else self.store.graph.find(kind, ident, self.store.number)
         if number is not None:
             # What the store has as text already isn't kept twice: a prune may take 100,000 records.
-            known = owned_paths(self.store).get(number, [])
-            if len(known) == len(paths) and set(known) == set(paths):
+            known = owned_paths(self.store).get(number)
+            # They are sorted, and no path stands there twice.
+            if known is not None and known == sorted(paths):
                 paths = tuple(known)
             if self.store.graph.nodes[number].id == ident:
                 ident = self.store.graph.nodes[number].id
@@ -113,7 +97,7 @@ class DockerState:
     def note(self, code: str, text: str, node: str | None = None, path: str = "") -> None:
         """Adds a finding to the present command's outcome."""
         finding = Finding(code, CODES[code].severity, self.store.root, path, node, text)
-        if not self._silent and finding not in self._noted:
+        if finding not in self._noted:
             self._noted.add(finding)
             self.outcome.findings.append(finding)
 
