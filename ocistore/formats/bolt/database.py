@@ -18,7 +18,7 @@ from ocistore.formats.bolt.pages import (
 from ocistore.formats.bolt.scan import Pages, Scan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from ocistore.formats.bolt.pages import Page, Source
     from ocistore.formats.bolt.scan import Path
@@ -171,13 +171,16 @@ class Bucket:
         scan = database.scan
         if scan.bad_buckets and self.path in scan.bad_buckets:
             return iter(())
+        # There are hundreds of thousands of buckets on one page: nothing more is made of what the scan found sound.
         if self._root is None:
             page = self._inline
-            # There are hundreds of thousands of these: no Page is made of what the scan found sound.
             return iter(self._on_page(access, page, access.structs.header.unpack_from(page)[2]) if page else ())
+        first = access.page(self._root)
+        if first.flags != BRANCH:
+            return iter(() if self._root in scan.bad_pages else self._on_page(access, first.data, first.entries))
         return (
             element
-            for page in self._leaves(access, scan, self._root)
+            for page in self._below_branches(access, scan, self._root)
             for element in self._on_page(access, page.data, page.entries)
         )
 
@@ -205,14 +208,8 @@ class Bucket:
                 found.append((key, Bucket(self._database, (*path, key), root or None, inline, sequence)))
         return found
 
-    def _leaves(self, access: Pages, scan: Scan, root: int) -> Iterable[Page]:
-        """The leaf pages that the scan found sound, in order."""
-        first = access.page(root)
-        if first.flags != BRANCH:
-            return () if root in scan.bad_pages else (first,)
-        return self._below_branches(access, scan, root)
-
     def _below_branches(self, access: Pages, scan: Scan, root: int) -> Iterator[Page]:
+        """The leaf pages of a tree that the scan found sound, in order."""
         stack = [root]
         while stack:
             number = stack.pop()

@@ -45,7 +45,9 @@ if TYPE_CHECKING:
 def read_graph_halves(store: Store, records: DockerRecords, drivers: list[str], options: Options) -> None:
     """Reads the image stores of all graph drivers that have one; that in use, or else the first, is the shown one."""
     before = dict(store.doubts)
-    scan_ahead(store, LEASES)
+    # In the order in which they will be read.
+    for path in (SNAPSHOTS, LEASES, CACHE_RECORDS):
+        scan_ahead(store, path)
     ordered = sorted(drivers, key=lambda driver: driver != records.active)
     records.graph, *records.inactive = [read_half(store, records, driver) for driver in ordered]
     with ExitStack() as beside:

@@ -57,11 +57,12 @@ def _has_state(store: Store) -> bool:
 
 def _record(key: str, bucket: Bucket) -> SnapshotRecord:
     values = {name: value for name, value in bucket.items() if isinstance(value, bytes)}
+    size = values.get(b"size")
     return SnapshotRecord(
         key,
         text_of(values.get(b"parent")),
         b"iscommitted" in values,
         text_of(values.get(b"committed")),
         hex_of(text_of(values.get(b"chainid"))),
-        read_number(plain(values.get(b"size", b""))),
+        read_number(plain(size)) if size else None,
     )

@@ -134,26 +134,28 @@ def is_lazy(record: CacheRecord, presence: Presence) -> bool:
 
 def _bases_first(records: Mapping[str, CacheRecord], dropped: dict[str, str]) -> Iterator[str]:
     """Every record after those that it needs; records that need themselves are dropped, not given."""
-    done: set[str] = set()
-    entered: set[str] = set()
+    # Whether a record that was entered is done, too.
+    done: dict[str, bool] = {}
     for start in records:
+        if start in done:
+            continue
         stack = [start]
         while stack:
             ident = stack[-1]
-            if ident in done:
-                stack.pop()
-            elif ident in entered:
-                stack.pop()
-                done.add(ident)
+            if ident not in done:
+                done[ident] = False
+                needs = [need for need in _needs(records[ident], records) if not done.get(need)]
+                # What was entered and isn't done lies on the way here.
+                if any(need in done for need in needs):
+                    dropped[ident] = "it is its own ancestor"
+                stack += [need for need in needs if need not in done]
+                if stack[-1] is not ident:
+                    continue
+            stack.pop()
+            if not done[ident]:
+                done[ident] = True
                 if ident not in dropped:
                     yield ident
-            else:
-                entered.add(ident)
-                needs = _needs(records[ident], records)
-                # What was entered and isn't done lies on the way here.
-                if any(need in entered and need not in done for need in needs):
-                    dropped[ident] = "it is its own ancestor"
-                stack.extend(need for need in needs if need not in entered)
 
 
 def _needs(record: CacheRecord, records: Mapping[str, CacheRecord]) -> list[str]:
@@ -222,7 +224,8 @@ def load_idle(records: Mapping[str, CacheRecord], start: Start) -> Loaded:
     """The state after a start, with nothing running."""
     loaded = Loaded({ident: record for ident, record in records.items() if ident not in start.dropped})
     for ident, record in loaded.records.items():
-        loaded.refs.update(record.parents)
+        for parent in record.parents:
+            loaded.refs[parent] += 1
         if record.equal_mutable and ident not in start.cleared:
             loaded.mutable_of[ident] = record.equal_mutable
             loaded.immutable_of[record.equal_mutable] = ident

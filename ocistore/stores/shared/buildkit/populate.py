@@ -15,7 +15,7 @@ from ocistore.stores.shared.buildkit.cache import TEMPORARY, VARIANTS, VIEW, is_
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-    from ocistore.stores.shared.buildkit.cache import Cache
+    from ocistore.stores.shared.buildkit.cache import Cache, Loaded
     from ocistore.stores.shared.buildkit.records import CacheRecord, HistoryRecord
     from ocistore.stores.shared.containerd.records import LeaseRecord, Namespace
     from ocistore.stores.store import Store
@@ -74,7 +74,7 @@ def _add_records(store: Store, cache: Cache, lease: Callable[[str, str], int | N
     for ident, record in cache.records.items():
         number = cache.numbers[ident]
         if graph.nodes[number].id == ident:
-            _describe(store, cache, number, record)
+            _describe(store, cache, loaded, number, record)
             graph.root(number, "is a build record")
         for parent in record.parents:
             holder = cache.numbers.get(parent)
@@ -83,10 +83,15 @@ def _add_records(store: Store, cache: Cache, lease: Callable[[str, str], int | N
                 graph.hold(number, holder, "is the parent of")
                 if holder != number and holder not in graph.nodes[number].parents:
                     graph.nodes[number].parents += (holder,)
-        for suffix in ("", VARIANTS, VIEW):
-            held = lease(cache.namespace, ident + suffix)
-            if held is not None:
-                graph.hold(number, held, "is the lease of")
+        held = lease(cache.namespace, ident)
+        if held is not None:
+            graph.hold(number, held, "is the lease of")
+    for ident in _namespace_leases(cache, cache.namespace):
+        # Few have one of these.
+        if ident.endswith((VARIANTS, VIEW)):
+            owner, held = cache.numbers.get(ident.rpartition("-")[0]), lease(cache.namespace, ident)
+            if owner is not None and held is not None:
+                graph.hold(owner, held, "is the lease of")
 
 
 def _add_stale(store: Store, cache: Cache, ident: str) -> int:
@@ -102,9 +107,9 @@ def _add_stale(store: Store, cache: Cache, ident: str) -> int:
     return number
 
 
-def _describe(store: Store, cache: Cache, number: int, record: CacheRecord) -> None:
+def _describe(store: Store, cache: Cache, loaded: Loaded, number: int, record: CacheRecord) -> None:
     node = store.graph.nodes[number]
-    halves = [cache.records[half] for half in cache.loaded.halves(record.id) if half in cache.records]
+    halves = [cache.records[half] for half in loaded.halves(record.id) if half in cache.records]
     node.state = record.record_type
     node.created = _time(record.created_ns)
     node.note = _note(halves)
@@ -115,10 +120,15 @@ def _describe(store: Store, cache: Cache, number: int, record: CacheRecord) -> N
 
 def _traits(record: CacheRecord, halves: list[CacheRecord], cache: Cache) -> Iterable[str]:
     yield "immutable" if record.committed else "mutable"
-    if record.record_type == "regular" and any(half.record_type != "regular" for half in halves):
-        yield next(half.record_type for half in halves if half.record_type != "regular")
-    if any(half.policy == 1 for half in halves):
-        yield "retained"
+    if record.record_type == "regular":
+        for half in halves:
+            if half.record_type != "regular":
+                yield half.record_type
+                break
+    for half in halves:
+        if half.policy == 1:
+            yield "retained"
+            break
     if record.kind in ("merge", "diff"):
         yield record.kind
     if is_lazy(record, cache.presence):
@@ -134,7 +144,10 @@ def _note(halves: list[CacheRecord]) -> str:
             path = _MOUNT_PATH.match(half.description)
             ident = half.indexes["cache-dir"]
             return f"cache mount {path.group(1)}, id {ident}" if path else f"cache mount with id {ident}"
-    return next((half.description for half in halves if half.description), "")[:_NOTE_LENGTH]
+    for half in halves:
+        if half.description:
+            return half.description[:_NOTE_LENGTH]
+    return ""
 
 
 def _add_builds(store: Store, cache: Cache, lease: Callable[[str, str], int | None]) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ocistore.formats.bolt import Database
 
 Labels = dict[str, str]
+_LEASED = (b"snapshots", b"content", b"ingests", b"images")
+"""Buckets of a lease, by type of resource."""
 _NO_RECORD = "a value where a record should be"
 _MOST_FAULTS = 100
 SnapshotKey = tuple[str, str]
@@ -253,19 +255,32 @@ class _Reader:
                 )
 
     def leases(self, bucket: Bucket) -> None:
+        # In one pass: there are as many leases as build records.
         for key, entry in self._entries(bucket):
-            lease = LeaseRecord(text_of(key), _labels_of(entry), self._time(entry, b"createdat"))
-            self._namespace.leases[lease.id] = lease
-            snapshots = self._section(entry, b"snapshots")
-            for snapshotter, keys in self._entries(snapshots) if snapshots else ():
-                lease.snapshots += tuple((text_of(snapshotter), text_of(name)) for name, _ in keys.items())
-            lease.content = self._names(entry, b"content")
-            lease.ingests = self._names(entry, b"ingests")
-            lease.images = self._names(entry, b"images")
+            lease = self._namespace.leases[text_of(key)] = LeaseRecord(text_of(key), {}, None)
+            for name, value in entry.items():
+                if isinstance(value, Bucket):
+                    if name == b"snapshots":
+                        lease.snapshots = self._leased_snapshots(value)
+                    elif name == b"labels":
+                        lease.labels = _texts_of(value)
+                    elif name == b"content":
+                        lease.content = _names_of(value)
+                    elif name == b"ingests":
+                        lease.ingests = _names_of(value)
+                    elif name == b"images":
+                        lease.images = _names_of(value)
+                elif name == b"createdat":
+                    lease.created_ns = self._time_of(entry, name, value)
+                elif name in _LEASED:
+                    self._fault(entry, name, CorruptFile(_NO_RECORD))
 
-    def _names(self, bucket: Bucket, key: bytes) -> tuple[str, ...]:
-        inner = self._section(bucket, key)
-        return tuple(text_of(name) for name, _ in inner.items()) if inner else ()
+    def _leased_snapshots(self, bucket: Bucket) -> tuple[SnapshotKey, ...]:
+        return tuple(
+            (text_of(snapshotter), text_of(name))
+            for snapshotter, keys in self._entries(bucket)
+            for name, _ in keys.items()
+        )
 
     def containers(self, bucket: Bucket) -> None:
         for key, entry in self._entries(bucket):
@@ -312,7 +327,9 @@ class _Reader:
         return value.decode("utf-8", "surrogateescape")
 
     def _time(self, bucket: Bucket, key: bytes) -> int | None:
-        value = bucket.get(key)
+        return self._time_of(bucket, key, bucket.get(key))
+
+    def _time_of(self, bucket: Bucket, key: bytes, value: bytes | None) -> int | None:
         if not value:
             return None
         try:
@@ -352,6 +369,12 @@ def _place(bucket: Bucket, key: bytes) -> str:
 
 def _labels_of(bucket: Bucket) -> Labels:
     labels = bucket.bucket(b"labels")
-    if labels is None:
-        return {}
-    return {text_of(key): text_of(value) for key, value in labels.items() if isinstance(value, bytes)}
+    return {} if labels is None else _texts_of(labels)
+
+
+def _texts_of(bucket: Bucket) -> dict[str, str]:
+    return {text_of(key): text_of(value) for key, value in bucket.items() if isinstance(value, bytes)}
+
+
+def _names_of(bucket: Bucket) -> tuple[str, ...]:
+    return tuple(text_of(key) for key, _ in bucket.items())
