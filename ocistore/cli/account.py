@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from ocistore.disk.beside import Beside
     from ocistore.graph.graph import Fate
-    from ocistore.plan.ladder import Found, Rung
+    from ocistore.plan.ladder import Rung
     from ocistore.plan.together import Together
-    from ocistore.stores.nested import Searched
     from ocistore.stores.store import Store
     from ocistore.usage.bytes import Bytes
     from ocistore.usage.duplicates import Repeated
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 
 
 _LARGE = 20_000
-"""Nodes from which second processes pay, in which steps are found and nested stores are searched."""
+"""Nodes from which a second process pays, in which steps are found."""
 
 
 class Inner(NamedTuple):
@@ -64,19 +62,19 @@ def accounts_of(path: str, store: Store, now_ns: int) -> list[Account]:
     """
     from ocistore.cli.progress import progress
     from ocistore.disk.beside import Beside
-    from ocistore.plan.ladder import weigh_steps
+    from ocistore.plan.ladder import find_steps, weigh_steps
     from ocistore.plan.together import find_halves, weigh_halves
-    from ocistore.stores.nested import search
     from ocistore.usage.sizes import measure
 
     # What is read stays; what plans are made with is forgotten before the walk, or is another process's.
     gc.freeze()
     accounts = []
     large = len(store.graph) > _LARGE
-    with (
-        Beside(lambda: _find_steps(store, now_ns), worth=large) as steps,
-        Beside(lambda: search(path, store), worth=large) as inside,
-    ):
+    with Beside(lambda: find_steps(store, now_ns), worth=large) as steps:
+        # What it was found with has circles.
+        gc.collect()
+        # Before the walk, for whose directories other processes may be waited.
+        halves = find_halves(store, now_ns)
         for each in store.all_stores():
             with progress("sizes", "directories") as more:
                 sizes = measure(each, more)
@@ -87,28 +85,17 @@ def accounts_of(path: str, store: Store, now_ns: int) -> list[Account]:
                 account = _account(each, sizes, number, root)
                 # What only reads is never part of a plan.
                 if each is store and not number:
-                    halves = find_halves(store, now_ns)
-                    together = None if halves is None else weigh_halves(halves, sizes)
-                    inner, repeated = _look_inside(path, store, sizes, now_ns, inside)
+                    inner, repeated = _look_inside(path, store, sizes, now_ns)
                     # The walk may have noticed that an engine is writing, which forbids what was found before it, too.
-                    rungs = [] if store.findings.blocking else weigh_steps(steps.result(), sizes)
+                    doubtful = bool(store.findings.blocking)
+                    together = None if halves is None or doubtful else weigh_halves(halves, sizes)
+                    rungs = [] if doubtful else weigh_steps(steps.result(), sizes)
                     account = account._replace(nested=inner, repeated=repeated, together=together, ladder=rungs)
                 accounts.append(account)
     return accounts
 
 
-def _find_steps(store: Store, now_ns: int) -> list[Found]:
-    """The steps of the ladder, before they are weighed."""
-    from ocistore.plan.ladder import find_steps
-
-    found = find_steps(store, now_ns)
-    gc.collect()
-    return found
-
-
-def _look_inside(
-    path: str, store: Store, sizes: Sizes, now_ns: int, inside: Beside[Searched]
-) -> tuple[list[Inner], Repeated]:
+def _look_inside(path: str, store: Store, sizes: Sizes, now_ns: int) -> tuple[list[Inner], Repeated]:
     """The stores inside a store, and the content that they and it have more than once."""
     from ocistore.cli.progress import progress
     from ocistore.stores.nested import read_nested
@@ -117,7 +104,7 @@ def _look_inside(
 
     measured = {id(store): sizes}
     inner = []
-    nested = read_nested(path, store, now_ns, inside.result())
+    nested = read_nested(path, store, now_ns, sizes.noted)
     try:
         for each in nested:
             with progress("sizes", "directories") as more:

@@ -107,6 +107,14 @@ class Sizes:
             self._fates = fates(self.store)
         return self._fates
 
+    @property
+    def noted(self) -> Collection[str] | None:
+        """The directories of the root that bear a name which its tree was to note; None if that isn't known.
+
+        It isn't where the tree was to note none, where not all could be counted, and of a root inside another place.
+        """
+        return self._counted.noted.get(0)
+
     def total(self, place: int = 0) -> Bytes:
         """All that lies in a place, as `du -x` counts it."""
         total = ZERO
@@ -182,15 +190,20 @@ class Sizes:
         """
         counted, nodes = self._counted, self.store.graph.nodes
         places, claims, ends = self._ordered
+        # A path of the root is mostly spelled as the walk of it sees it.
+        top = places[0] if self._where.spot(0, "") == Spot(0, "") else {}
         step_of = array("i", [-1]) * len(counted.spots)
         for number, paths in enumerate(steps):
             for path in paths:
-                first = places.get(self._where.find(path))
+                first = top.get(path)
+                if first is None:
+                    first = self._at(self._where.find(path))
                 if first is None:
                     return measure_freed(self.store, steps)
                 for at in range(first, ends[first]):
-                    if step_of[claims[at]] < 0:
-                        step_of[claims[at]] = number
+                    claim = claims[at]
+                    if step_of[claim] < 0:
+                        step_of[claim] = number
         unproved = {step_of[claim] for claim in counted.incomplete if step_of[claim] >= 0}
         if self._has_unsized:
             unproved.update(
@@ -213,11 +226,7 @@ class Sizes:
         sums: dict[tuple[Fate, str | None], list[int]] = {}
 
         def line_of(fate: Fate, owner: int) -> list[int]:
-            key = (fate, nodes[owner].kind if owner >= 0 else None)
-            line = sums.get(key)
-            if line is None:
-                line = sums[key] = [0, 0, 0]
-            return line
+            return sums.setdefault((fate, nodes[owner].kind if owner >= 0 else None), [0, 0, 0])
 
         there = bytearray(len(owners))
         for claim in self._claims_below(self._where.spot(place, "")):
@@ -246,13 +255,17 @@ class Sizes:
     @property
     def _ordered(self) -> _Order:
         if self._order is None:
-            self._order = _order_claims(self._counted.spots)
+            self._order = _order_claims(self._counted.spots, len(self.store.places))
         return self._order
+
+    def _at(self, spot: Spot) -> int | None:
+        """Where the claim of a path is in the order of claims; None if there is none of it."""
+        return self._ordered.places[spot.place].get(spot.path)
 
     def _claims_below(self, spot: Spot) -> Sequence[int]:
         """The claims at a path and below it."""
-        places, claims, ends = self._ordered
-        first = places.get(spot)
+        _, claims, ends = self._ordered
+        first = self._at(spot)
         if first is not None:
             return claims[first : ends[first]]
         spots, prefix = self._counted.spots, _prefix(spot)
@@ -335,23 +348,30 @@ def _prefix(spot: Spot) -> str:
 
 
 class _Order(NamedTuple):
-    """Claims in the order of their paths: place by spot, claims in order, and where those below each one end."""
+    """Claims in the order of their paths: by place of the store where each path is, claims in order, their ends.
 
-    places: dict[Spot, int]
+    Those below a claim follow it, up to its end.
+    """
+
+    places: list[dict[str, int]]
     claims: array[int]
     ends: array[int]
 
 
-def _order_claims(spots: list[Spot]) -> _Order:
-    claims = array("I", sorted(range(len(spots)), key=lambda claim: _prefix(spots[claim])))
+def _order_claims(spots: list[Spot], places: int) -> _Order:
+    names = [_prefix(spot) for spot in spots]
+    claims = array("I", sorted(range(len(spots)), key=names.__getitem__))
     ends = array("I", [len(claims)]) * len(claims)
+    found: list[dict[str, int]] = [{} for _ in range(places)]
     above: list[tuple[int, str]] = []
-    for place, claim in enumerate(claims):
-        name = _prefix(spots[claim])
+    for at, claim in enumerate(claims):
+        name = names[claim]
         while above and not name.startswith(above[-1][1]):
-            ends[above.pop()[0]] = place
-        above.append((place, name))
-    return _Order({spots[claim]: place for place, claim in enumerate(claims)}, claims, ends)
+            ends[above.pop()[0]] = at
+        above.append((at, name))
+        spot = spots[claim]
+        found[spot.place][spot.path] = at
+    return _Order(found, claims, ends)
 
 
 def _owner_above(owners: dict[Spot, int], spot: Spot) -> int:
