@@ -190,11 +190,13 @@ class _Search:
 
     def promising(self, path: str) -> Iterator[tuple[str, str]]:
         """The layers in a directory as `children` gives them, those left out in which engines keep no data."""
-        if self.above is None:
+        noted = self.above.get(path, ()) if self.above is not None else None
+        if noted is None or not (noted or self.is_directory(path)):
+            # What is no directory is told.
             yield from self.children(path)
-        else:
-            for name in sorted(self.above.get(path, ())):
-                yield name, join(path, name)
+            return
+        for name in sorted(noted):
+            yield name, join(path, name)
 
     def places(self, path: str, wanted: _Branch) -> Iterator[str]:
         """The directories below the root of a file system where engines keep their data."""

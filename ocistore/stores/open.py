@@ -150,7 +150,7 @@ def _check_options(path: str, kind: str, options: Options) -> None:
 
 
 def _notes(options: Options) -> frozenset[str]:
-    """What the walk of a whole store shall note: where there may be stores inside, so that no search is needed."""
+    """What the walk of a whole store shall note: where there may be stores inside, so that layers needn't be opened."""
     if not options.sizes:
         return frozenset()
     from ocistore.stores.detect import TOPS

@@ -174,6 +174,19 @@ def test_a_walk_spares_the_search_of_layers(tmp_path: Path, paths: tuple[str, ..
     assert detect(str(tmp_path), deep=True) == detect(str(tmp_path), deep=True, noted=())
 
 
+def test_a_walk_hides_no_home_that_is_none(tmp_path: Path) -> None:
+    """Where layers should lie and a link or a file does, that is told with a walk's notes, too."""
+    make(tmp_path, *DOCKER, "vfs/")
+    (tmp_path / "vfs/dir").symlink_to("/nowhere")
+    (tmp_path / "fuse-overlayfs").touch()
+    with_notes, without = Findings(), Findings()
+    detect(str(tmp_path), findings=with_notes, noted=noted(tmp_path))
+    detect(str(tmp_path), findings=without)
+
+    assert ["fuse-overlayfs", "vfs/dir"] == sorted(finding.path for finding in without)
+    assert list(without) == list(with_notes)
+
+
 @pytest.mark.parametrize("name", names())
 def test_a_walk_of_a_real_store_leads_to_the_same(name: str, bundled: Callable[[str], Path]) -> None:
     """With what was noted, and without."""

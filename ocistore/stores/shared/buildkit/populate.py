@@ -71,6 +71,11 @@ def _add_records(store: Store, cache: Cache, lease: Callable[[str, str], int | N
         # A second immutable half of one mutable record is hidden and belongs to that one's node.
         if ident not in cache.numbers:
             cache.numbers[ident] = cache.numbers[loaded.visible(ident)]
+    further: dict[str, list[str]] = {}
+    for name in _namespace_leases(cache, cache.namespace):
+        # Few have one of these.
+        if name.endswith((VARIANTS, VIEW)):
+            further.setdefault(name.rpartition("-")[0], []).append(name)
     for ident, record in cache.records.items():
         number = cache.numbers[ident]
         if graph.nodes[number].id == ident:
@@ -83,15 +88,10 @@ def _add_records(store: Store, cache: Cache, lease: Callable[[str, str], int | N
                 graph.hold(number, holder, "is the parent of")
                 if holder != number and holder not in graph.nodes[number].parents:
                     graph.nodes[number].parents += (holder,)
-        held = lease(cache.namespace, ident)
-        if held is not None:
-            graph.hold(number, held, "is the lease of")
-    for ident in _namespace_leases(cache, cache.namespace):
-        # Few have one of these.
-        if ident.endswith((VARIANTS, VIEW)):
-            owner, held = cache.numbers.get(ident.rpartition("-")[0]), lease(cache.namespace, ident)
-            if owner is not None and held is not None:
-                graph.hold(owner, held, "is the lease of")
+        for name in (ident, *further.get(ident, ())):
+            held = lease(cache.namespace, name)
+            if held is not None:
+                graph.hold(number, held, "is the lease of")
 
 
 def _add_stale(store: Store, cache: Cache, ident: str) -> int:

@@ -255,25 +255,29 @@ class _Reader:
                 )
 
     def leases(self, bucket: Bucket) -> None:
-        # In one pass: there are as many leases as build records.
         for key, entry in self._entries(bucket):
-            lease = self._namespace.leases[text_of(key)] = LeaseRecord(text_of(key), {}, None)
-            for name, value in entry.items():
-                if isinstance(value, Bucket):
-                    if name == b"snapshots":
-                        lease.snapshots = self._leased_snapshots(value)
-                    elif name == b"labels":
-                        lease.labels = _texts_of(value)
-                    elif name == b"content":
-                        lease.content = _names_of(value)
-                    elif name == b"ingests":
-                        lease.ingests = _names_of(value)
-                    elif name == b"images":
-                        lease.images = _names_of(value)
-                elif name == b"createdat":
-                    lease.created_ns = self._time_of(entry, name, value)
-                elif name in _LEASED:
+            # Looked up at once: there are as many leases as build records.
+            values = dict(entry.items())
+            labels, made = values.get(b"labels"), values.get(b"createdat")
+            lease = self._namespace.leases[text_of(key)] = LeaseRecord(
+                text_of(key),
+                _texts_of(labels) if isinstance(labels, Bucket) else {},
+                self._time_of(entry, b"createdat", made) if isinstance(made, bytes) else None,
+            )
+            for name in _LEASED:
+                named = values.get(name)
+                if named is None:
+                    continue
+                if not isinstance(named, Bucket):
                     self._fault(entry, name, CorruptFile(_NO_RECORD))
+                elif name == b"snapshots":
+                    lease.snapshots = self._leased_snapshots(named)
+                elif name == b"content":
+                    lease.content = _names_of(named)
+                elif name == b"ingests":
+                    lease.ingests = _names_of(named)
+                else:
+                    lease.images = _names_of(named)
 
     def _leased_snapshots(self, bucket: Bucket) -> tuple[SnapshotKey, ...]:
         return tuple(
