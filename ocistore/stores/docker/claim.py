@@ -213,6 +213,7 @@ class _Claims:
         tops.add(PROJECT_QUOTA)
         if driver.base != driver.top:
             self.debris.strangers(driver.top, lambda name: name in tops)
+            # They lie beside the base, not in it.
             tops = set()
         for entry in self.half.others:
             if entry.name not in tops and entry.name not in self.half.directories:
@@ -298,10 +299,7 @@ def directory_paths(half: GraphHalf, ident: str) -> list[str]:
     if ident not in half.directories:
         return []
     driver = half.driver
-    paths = [f"{driver.base}/{ident}"]
-    if driver.also:
-        paths += [f"{base}/{ident}" for base in driver.also]
-    link = half.links.get(ident)
-    if link is not None:
-        paths.append(f"{driver.links}/{link}")
+    paths = [f"{base}/{ident}" for base in (driver.base, *driver.also)]
+    if ident in half.links:
+        paths.append(f"{driver.links}/{half.links[ident]}")
     return paths
