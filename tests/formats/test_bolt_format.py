@@ -18,6 +18,7 @@ from tests.make.bolt import BRANCH, FREELIST, HEADER, LEAF, BoltMaker, Tree, che
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+ORDER = "keys are not in ascending order"
 WIDE: Tree = {b"k%03d" % n: b"v" * n for n in range(90)}
 
 
@@ -376,3 +377,32 @@ def test_an_empty_file_has_no_pages() -> None:
     database = Database(b"")
 
     assert ([], 0, 0) == (database.damage, read_structure(database).pages, read_structure(database).free)
+
+
+def test_order_is_looked_at_on_every_page_of_one_table() -> None:
+    """A page whose elements lie just as those of a sound page before it may have other keys."""
+    maker = BoltMaker(512)
+    buckets = [
+        (1, name, struct.pack("<QQ", maker.leaf([(0, first, b"1"), (0, second, b"2")]), 0))
+        for name, first, second in ((b"a", b"k", b"m"), (b"b", b"k", b"m"), (b"c", b"m", b"k"), (b"d", b"k", b"k"))
+    ]
+
+    damage = Database(maker.file(maker.leaf(buckets)), salvage=True).damage
+
+    assert [("bucket c, page 5", ORDER), ("bucket d, page 6", ORDER)] == sorted(
+        (err.place, err.sentence) for err in damage
+    )
+
+
+def test_more_tables_than_are_remembered() -> None:
+    """Values of 1,500 lengths, and the first lengths again: all are sound, and what is spoilt is found."""
+    maker = BoltMaker(65536)
+    many: Tree = {b"%04d" % number: {b"key": b"v" * (number % 1500)} for number in range(1600)}
+    made = maker.write({b"many": many})
+    assert ([], {b"many": many}) == (Database(made).damage, read(Database(made).root))
+
+    at = made.rindex(struct.pack("<IIII", 0, 16, 3, 99))
+    spoilt = made[:at] + struct.pack("<IIII", 0, 16, 3, 60000) + made[at + 16 :]
+
+    damage = Database(spoilt, salvage=True).damage
+    assert [("bucket many/1599", "element 0 runs out of its page")] == [(err.place, err.sentence) for err in damage]

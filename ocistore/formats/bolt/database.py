@@ -20,7 +20,7 @@ from ocistore.formats.bolt.scan import Pages, Scan
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ocistore.formats.bolt.pages import Page, Source
+    from ocistore.formats.bolt.pages import Source
     from ocistore.formats.bolt.scan import Path
 
 
@@ -175,13 +175,13 @@ class Bucket:
         if self._root is None:
             page = self._inline
             return iter(self._on_page(access, page, access.structs.header.unpack_from(page)[2]) if page else ())
-        first = access.page(self._root)
-        if first.flags != BRANCH:
-            return iter(() if self._root in scan.bad_pages else self._on_page(access, first.data, first.entries))
+        flags, entries, data = access.page(self._root)
+        if flags != BRANCH:
+            return iter(() if self._root in scan.bad_pages else self._on_page(access, data, entries))
         return (
             element
-            for page in self._below_branches(access, scan, self._root)
-            for element in self._on_page(access, page.data, page.entries)
+            for data, entries in self._below_branches(access, scan, self._root)
+            for element in self._on_page(access, data, entries)
         )
 
     def _on_page(self, access: Pages, data: bytes, entries: int) -> list[tuple[bytes, bytes | Bucket]]:
@@ -208,20 +208,20 @@ class Bucket:
                 found.append((key, Bucket(self._database, (*path, key), root or None, inline, sequence)))
         return found
 
-    def _below_branches(self, access: Pages, scan: Scan, root: int) -> Iterator[Page]:
-        """The leaf pages of a tree that the scan found sound, in order."""
+    def _below_branches(self, access: Pages, scan: Scan, root: int) -> Iterator[tuple[bytes, int]]:
+        """The leaf pages of a tree that the scan found sound, in order, each with its number of elements."""
         stack = [root]
         while stack:
             number = stack.pop()
             if number in scan.bad_pages:
                 continue
-            page = access.page(number)
-            if page.flags == BRANCH:
-                children = [child for _, _, child in access.children(page)]
+            flags, entries, data = access.page(number)
+            if flags == BRANCH:
+                children = [child for _, _, child in access.children(data, entries)]
                 stack += [
                     child
                     for index, child in reversed(list(enumerate(children)))
                     if (number, index) not in scan.bad_edges
                 ]
             else:
-                yield page
+                yield data, entries

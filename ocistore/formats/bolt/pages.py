@@ -57,12 +57,8 @@ class Whole:
         return self._data[start:end]
 
 
-class Page(NamedTuple):
-    """A page run, or the page in an inline bucket's value: `data` are its bytes, header included."""
-
-    flags: int
-    entries: int
-    data: bytes
+Page = tuple[int, int, bytes]
+"""A page run, or the page in an inline bucket's value: flags, number of elements, its bytes with the header."""
 
 
 class Structs:

@@ -7,12 +7,13 @@ from operator import lt
 from typing import TYPE_CHECKING
 
 from ocistore.errors import CorruptFile
-from ocistore.formats.bolt.pages import BRANCH, ELEMENT_SIZE, HEADER_SIZE, LEAF, Page, Structs, place_of
+from ocistore.formats.bolt.layout import Layouts
+from ocistore.formats.bolt.pages import BRANCH, ELEMENT_SIZE, HEADER_SIZE, LEAF, place_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from ocistore.formats.bolt.pages import Source
+    from ocistore.formats.bolt.pages import Page, Source, Structs
 
 MAX_DEPTH = 64
 MOST_DAMAGE = 100
@@ -28,6 +29,7 @@ class Pages:
         page_size: bytes.
         count: high-water mark: every valid page number is below it.
         structs: of its byte order.
+        layouts: of its leaf pages.
     """
 
     def __init__(self, source: Source, page_size: int, count: int, structs: Structs) -> None:
@@ -35,6 +37,7 @@ class Pages:
         self.page_size = page_size
         self.count = count
         self.structs = structs
+        self.layouts = Layouts(structs.leaf)
 
     def page(self, number: int) -> Page:
         """A page run.
@@ -58,44 +61,31 @@ class Pages:
             data = self.source.read(start, start + size)
         if len(data) < size:
             raise CorruptFile(f"page {number} runs past the end of the file")
-        return Page(flags, count, data)
+        return flags, count, data
 
-    def children(self, page: Page) -> list[tuple[int, int, int]]:
+    def children(self, data: bytes, entries: int) -> list[tuple[int, int, int]]:
         """The elements of a branch page: position of the key, its length, child page.
 
         Raises:
             CorruptFile: they don't fit into the page.
         """
-        return list(self.structs.branch.iter_unpack(self._elements(page)))
-
-    def elements(self, page: Page) -> list[tuple[int, int, int, int]]:
-        """The elements of a leaf page: flags, position of the key, lengths of key and value.
-
-        Raises:
-            CorruptFile: they don't fit into the page.
-        """
-        return list(self.structs.leaf.iter_unpack(self._elements(page)))
-
-    def _elements(self, page: Page) -> bytes:
-        last = HEADER_SIZE + ELEMENT_SIZE * page.entries
-        if last > len(page.data):
-            raise CorruptFile(f"{page.entries} elements don't fit into the page")
-        return page.data[HEADER_SIZE:last]
+        last = HEADER_SIZE + ELEMENT_SIZE * entries
+        if last > len(data):
+            raise CorruptFile(f"{entries} elements don't fit into the page")
+        return list(self.structs.branch.iter_unpack(data[HEADER_SIZE:last]))
 
     def inline(self, data: bytes) -> Page:
-        """The page in an inline bucket's value, after the bucket's header (1.5); an empty one has none.
+        """The page in an inline bucket's value, after the bucket's header (1.5).
 
         Raises:
             CorruptFile: no header, or not a leaf's.
         """
-        if not data:
-            return Page(LEAF, 0, data)
         if len(data) < HEADER_SIZE:
             raise CorruptFile("an inline bucket without a page header")
         _, flags, count, _ = self.structs.header.unpack_from(data)
         if flags != LEAF:
             raise CorruptFile(f"page flags {flags:#x}, not a leaf's")
-        return Page(flags, count, data)
+        return flags, count, data
 
 
 class Scan:
@@ -139,7 +129,7 @@ class Scan:
             try:
                 if depth > MAX_DEPTH:
                     raise CorruptFile(f"page {number} is more than {MAX_DEPTH} levels deep")
-                page = self._claim(number)
+                flags, entries, data = self._claim(number)
             except CorruptFile as err:
                 self._hurt(path, err.sentence)
                 if edge is None:
@@ -148,12 +138,12 @@ class Scan:
                     self.bad_edges.add(edge)
                 continue
             try:
-                if page.flags == BRANCH:
-                    stack += reversed(self._branch(path, number, depth, page, low, high))
-                elif page.flags == LEAF:
-                    last = self._leaf(path, number, page, last, low, high)
+                if flags == BRANCH:
+                    stack += reversed(self._branch(path, number, depth, data, entries, low, high))
+                elif flags == LEAF:
+                    last = self._leaf(path, number, data, entries, last, low, high)
                 else:
-                    raise CorruptFile(f"page flags {page.flags:#x}, not a leaf's")
+                    raise CorruptFile(f"page flags {flags:#x}, not a leaf's")
             except CorruptFile as err:
                 self._hurt(path, err.sentence, number)
                 self.bad_pages.add(number)
@@ -165,19 +155,19 @@ class Scan:
             CorruptFile: it can't be read, or it was used before.
         """
         page = self._pages.page(number)
-        last = number + len(page.data) // self._pages.page_size
-        for each in range(number, min(last, len(self.reached))):
-            if self.reached[each]:
-                raise CorruptFile(f"page {each} is reached twice")
-        self.reached[number:last] = b"\1" * (min(last, len(self.reached)) - number)
+        reached = self.reached
+        end = min(number + len(page[2]) // self._pages.page_size, len(reached))
+        twice = reached.find(1, number, end)
+        if twice >= 0:
+            raise CorruptFile(f"page {twice} is reached twice")
+        reached[number:end] = b"\1" * (end - number)
         return page
 
     def _branch(
-        self, path: Path, number: int, depth: int, page: Page, low: bytes, high: bytes | None
+        self, path: Path, number: int, depth: int, data: bytes, entries: int, low: bytes, high: bytes | None
     ) -> list[tuple[int, int, tuple[int, int] | None, bytes, bytes | None]]:
         """The children of a branch page, each with the range that its keys must keep."""
-        elements = self._pages.children(page)
-        data = page.data
+        elements = self._pages.children(data, entries)
         keys: list[bytes] = []
         total = 0
         at = HEADER_SIZE
@@ -187,7 +177,8 @@ class Scan:
                 raise CorruptFile(f"element {index} runs out of its page")
             keys.append(data[at + position : at + position + key_size])
             at += ELEMENT_SIZE
-        self._check_order(path, number, keys, None, low, high)
+        if keys:
+            self._check_keys(path, number, keys, _ascend(keys), None, low, high)
         uppers: Sequence[bytes | None] = [*keys[1:], high]
         return [
             (child, depth + 1, (number, index), keys[index], uppers[index])
@@ -195,58 +186,63 @@ class Scan:
         ]
 
     def _leaf(
-        self, path: Path, number: int | None, page: Page, last: bytes | None, low: bytes, high: bytes | None
+        self,
+        path: Path,
+        number: int | None,
+        data: bytes,
+        entries: int,
+        last: bytes | None,
+        low: bytes,
+        high: bytes | None,
     ) -> bytes | None:
         """Checks a leaf page and goes into the buckets on it; gives its last key."""
-        data, unpack = page.data, self._pages.structs.bucket.unpack_from
-        keys: list[bytes] = []
-        room = end = len(data)
-        at = 0
-        for flags, position, key_size, value_size in self._pages.elements(page):
-            at += ELEMENT_SIZE
-            key_at = at + position
-            value_at = key_at + key_size
-            if value_at + value_size > end:
-                self._hurt(path, f"element {at // ELEMENT_SIZE - 1} runs out of its page", number)
-                continue
-            room -= key_size + value_size
-            if room < 0:
-                # Given out one by one they would be more bytes than the file has.
-                raise CorruptFile("elements overlap")
-            key = data[key_at:value_at]
-            keys.append(key)
-            if flags & 1:
-                inner = (*path, key)
-                if value_size < HEADER_SIZE:
-                    self._hurt(inner, "a bucket header of less than 16 bytes")
-                    self.bad_buckets.add(inner)
-                    continue
-                root, _ = unpack(data, value_at)
-                if root:
-                    self._work.append((inner, root))
-                else:
-                    self._inline(inner, data[value_at + HEADER_SIZE : value_at + value_size])
-        if keys:
-            self._check_order(path, number, keys, last, low, high)
-            return keys[-1]
-        return last
+        layout = self._pages.layouts.of(data, entries)
+        if layout.problem is not None:
+            raise CorruptFile(layout.problem)
+        for index in layout.outside:
+            self._hurt(path, f"element {index} runs out of its page", number)
+        for key in layout.headless:
+            inner = (*path, data[key])
+            self._hurt(inner, "a bucket header of less than 16 bytes")
+            self.bad_buckets.add(inner)
+        keys = layout.keys(data)
+        for index, at, size in layout.buckets:
+            inner = (*path, keys[index])
+            root, _ = self._pages.structs.bucket.unpack_from(data, at)
+            if root:
+                self._work.append((inner, root))
+            else:
+                self._inline(inner, data[at + HEADER_SIZE : at + size])
+        if not keys:
+            return last
+        ascend = keys == layout.ordered or _ascend(keys)
+        if ascend:
+            layout.ordered = keys
+        self._check_keys(path, number, keys, ascend, last, low, high)
+        return keys[-1]
 
-    def _inline(self, path: Path, data: bytes) -> None:
+    def _inline(self, path: Path, page: bytes) -> None:
         try:
             if len(path) > MAX_DEPTH:
                 raise CorruptFile("buckets are nested too deep")
-            self._leaf(path, None, self._pages.inline(data), None, b"", None)
+            _, entries, data = self._pages.inline(page)
+            self._leaf(path, None, data, entries, None, b"", None)
         except CorruptFile as err:
             self._hurt(path, err.sentence)
             self.bad_buckets.add(path)
 
-    def _check_order(
-        self, path: Path, number: int | None, keys: list[bytes], last: bytes | None, low: bytes, high: bytes | None
+    def _check_keys(
+        self,
+        path: Path,
+        number: int | None,
+        keys: Sequence[bytes],
+        ascend: bool,
+        last: bytes | None,
+        low: bytes,
+        high: bytes | None,
     ) -> None:
         """Keys ascend in a page, from page to page, and keep the range of the branch above (1.4)."""
-        if not keys:
-            return
-        if (last is not None and keys[0] <= last) or not all(map(lt, keys, islice(keys, 1, None))):
+        if not ascend or (last is not None and keys[0] <= last):
             self._hurt(path, "keys are not in ascending order", number)
         elif keys[0] < low or (high is not None and keys[-1] >= high):
             self._hurt(path, "a key is outside the range of its branch", number)
@@ -255,3 +251,7 @@ class Scan:
         if len(self.damage) < MOST_DAMAGE:
             page = "" if number is None else f", page {number}"
             self.damage.append(CorruptFile(sentence, place=place_of(path) + page))
+
+
+def _ascend(keys: Sequence[bytes]) -> bool:
+    return all(map(lt, keys, islice(keys, 1, None)))

@@ -78,17 +78,17 @@ def _read_freelist(access: Pages, number: int) -> tuple[list[int], range]:
     Raises:
         CorruptFile: it can't be read.
     """
-    page = access.page(number)
-    if page.flags != FREELIST:
-        raise CorruptFile(f"page {number} has the flags {page.flags:#x}, not a freelist's")
-    first, count = HEADER_SIZE, page.entries
-    if count == _MANY and len(page.data) >= first + 8:
-        count = access.structs.number.unpack_from(page.data, first)[0]
+    flags, count, data = access.page(number)
+    if flags != FREELIST:
+        raise CorruptFile(f"page {number} has the flags {flags:#x}, not a freelist's")
+    first = HEADER_SIZE
+    if count == _MANY and len(data) >= first + 8:
+        count = access.structs.number.unpack_from(data, first)[0]
         first += 8
-    if first + 8 * count > len(page.data):
+    if first + 8 * count > len(data):
         raise CorruptFile(f"{count} free pages don't fit into the list")
-    numbers = [n for (n,) in access.structs.number.iter_unpack(page.data[first : first + 8 * count])]
-    return numbers, range(number, number + len(page.data) // access.page_size)
+    numbers = [n for (n,) in access.structs.number.iter_unpack(data[first : first + 8 * count])]
+    return numbers, range(number, number + len(data) // access.page_size)
 
 
 def _compare(found: Structure, free: list[int], run: range, reached: bytearray, used: int) -> None:
