@@ -8,6 +8,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from ocistore import __version__
+from ocistore.formats.gotime import format_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,7 +66,7 @@ def node_json(
         "id": node.id,
         "names": list(node.names),
         "state": node.state,
-        "created": node.created,
+        "created": None if node.created_ns is None else format_time(node.created_ns),
         "parents": [graph.nodes[parent].key for parent in node.parents],
         "held_by": sum(1 for _ in graph.holders(number)),
         "own": None if own is None else bytes_json(own),

@@ -134,7 +134,7 @@ def _rows(store: Store, wanted: Wanted, sizes: bool, now_ns: int) -> Iterator[_R
 
 def _sorted(rows: list[_Row], sort: str) -> list[_Row]:
     """The rows in order; equal ones stay as the store has them."""
-    from ocistore.usage.select import created_ns, rank
+    from ocistore.usage.select import rank
 
     def amount(value: Bytes | None) -> int:
         return -value.allocated if value is not None else 1
@@ -144,7 +144,7 @@ def _sorted(rows: list[_Row], sort: str) -> list[_Row]:
         "id": lambda row: row.node.id,
         "name": lambda row: (not row.node.names, row.node.names[:1]),
         "state": lambda row: row.node.state,
-        "age": lambda row: -(created_ns(row.node) or 0),
+        "age": lambda row: -(row.node.created_ns or 0),
         "held": lambda row: -row.held,
         "own": lambda row: amount(row.own),
         "retains": lambda row: amount(row.retains),
@@ -155,7 +155,6 @@ def _sorted(rows: list[_Row], sort: str) -> list[_Row]:
 def _print(rows: list[_Row], sizes: bool, now_ns: int, several: bool, verbose: bool) -> None:
     from ocistore.cli.answer import root_of
     from ocistore.cli.table import age, escape, maybe_size, short, table
-    from ocistore.usage.select import created_ns
 
     heads = ["KIND", "ID", "NAMES", "STATE", "AGE"]
     # Names need the room more.
@@ -173,7 +172,7 @@ def _print(rows: list[_Row], sizes: bool, now_ns: int, several: bool, verbose: b
             short(node.id),
             escape(", ".join(name for name in node.names if name != node.id)) or "-",
             " ".join((node.state, *(node.traits if verbose else ()))).strip() or "-",
-            age(created_ns(node), now_ns),
+            age(node.created_ns, now_ns),
         ]
         if not sizes:
             line.append(str(row.held))

@@ -137,7 +137,6 @@ def _print(store: Store, forest: Forest, sizes: Sizes | None, now_ns: int) -> No
 def _label(store: Store, number: int, sizes: Sizes | None, now_ns: int) -> str:
     """A node as the tree shows it: id, names or <none>, age, size, state, note; for a layer, what stands on it."""
     from ocistore.cli.table import WIDE, age, escape, maybe_size, short, width
-    from ocistore.usage.select import created_ns
 
     node = store.graph.nodes[number]
     parts = [short(node.id)] if node.kind == "image" else [node.kind, short(node.id)]
@@ -146,8 +145,8 @@ def _label(store: Store, number: int, sizes: Sizes | None, now_ns: int) -> str:
         more = f" +{len(node.names) - 1}" if len(node.names) > 1 and width() < WIDE else ""
         shown = node.names[:1] if more else node.names
         parts.append((escape(", ".join(shown)) or "<none>") + more)
-    if node.created is not None:
-        parts.append(age(created_ns(node), now_ns))
+    if node.created_ns is not None:
+        parts.append(age(node.created_ns, now_ns))
     if sizes is not None:
         retained = sizes.retains(number)
         parts.append(maybe_size(retained.allocated if retained else None))

@@ -35,6 +35,7 @@ _MAX_PART = 200
 _FIRST_SECOND = -62135596800
 _LAST_SECOND = 253402300799
 ZERO_TIME_NS = _FIRST_SECOND * SECOND_NS
+_END_NS = (_LAST_SECOND + 1) * SECOND_NS
 """Go's zero time, 0001-01-01T00:00:00Z: "not set"."""
 
 
@@ -68,6 +69,11 @@ def _zone(text: str) -> timezone:
     hours, minutes = int(text[1:3]), int(text[4:6])
     shift = timedelta(hours=hours, minutes=minutes)
     return timezone(-shift if text[0] == "-" else shift)
+
+
+def told_time(ns: int | None) -> int | None:
+    """A record's time, as far as it tells one: Go's zero time, and one out of the years 1 to 9999, is none."""
+    return ns if ns is not None and ZERO_TIME_NS < ns < _END_NS else None
 
 
 def format_time(ns: int) -> str:

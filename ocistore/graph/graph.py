@@ -28,7 +28,7 @@ class Node:
         names: its names, in the engine's order.
         state: the main word for its state (`named`, `dangling`, `intermediate`, `running`, ...), empty if it has none.
         traits: further words that `--filter` picks it by (`stage`, `list-member`, `builder`, `read-only`, ...).
-        created: RFC 3339 in UTC, None where the records don't say.
+        created_ns: nanoseconds since 1970, of the years 1 to 9999; None where the records don't say.
         parents: numbers of the nodes it is built on (an image's parent image, a layer's parent layer).
         labels: its labels where it has them.
         doubt: why its fate is unknown, empty if it isn't.
@@ -42,7 +42,7 @@ class Node:
     names: Sequence[str] = ()
     state: str = ""
     traits: tuple[str, ...] = ()
-    created: str | None = None
+    created_ns: int | None = None
     parents: tuple[int, ...] = ()
     labels: Mapping[str, str] | None = None
     doubt: str = ""

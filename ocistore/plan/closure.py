@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from ocistore.errors import UnreadableFile
 from ocistore.findings import CODES, Finding
-from ocistore.formats.gotime import parse_time
 from ocistore.graph.order import order_holders_first
 from ocistore.graph.reach import reach_from
 from ocistore.plan.plan import Outcome, Removal
@@ -173,7 +172,7 @@ def _is_older(store: Store, number: int, limit_ns: int) -> bool:
     if store.cache.get("expired", {}).get(number, limit_ns - 1) >= limit_ns:
         # Clocks differ: an expiry less than the grace ago counts as none (docker-buildkit-containerd 6.3).
         return False
-    if node.created is not None and parse_time(node.created) >= limit_ns:
+    if node.created_ns is not None and node.created_ns >= limit_ns:
         return False
     for path in owned_paths(store).get(number, ()):
         try:

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from ocistore.errors import CorruptFile, UsageError
-from ocistore.formats.gotime import parse_duration, parse_time
+from ocistore.formats.gotime import parse_duration
 from ocistore.graph.graph import FATES
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Wanted:
         if not all(key in labels and value in (None, labels[key]) for key, value in self.labels):
             return False
         if self.older_ns:
-            created = created_ns(node)
+            created = node.created_ns
             if created is None or any(now_ns - created < age for age in self.older_ns):
                 return False
         return all(fate == wanted for wanted in self.fates)
@@ -170,16 +170,6 @@ def _matches(name: str, glob: str) -> bool:
         return True
     last = name.rpartition("/")[2]
     return fnmatchcase(last, glob) or fnmatchcase(last.partition(":")[0], glob)
-
-
-def created_ns(node: Node) -> int | None:
-    """When a node was made, in nanoseconds since 1970; None if its records don't say."""
-    if node.created is None:
-        return None
-    try:
-        return parse_time(node.created)
-    except CorruptFile:
-        return None
 
 
 def rank(kind: str) -> int:

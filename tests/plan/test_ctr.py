@@ -513,7 +513,7 @@ def test_an_expiry_within_the_grace_is_none(made: ContainerdMaker, opened: Calla
     for path in made.root.rglob("*"):
         os.utime(path, ns=(old, old))
     for node in store.graph.nodes:
-        node.created = None
+        node.created_ns = None
 
     def leases(grace: int) -> set[str]:
         plan = plan_scopes(store, ["unreferenced"], now_ns=NOW_NS, grace_ns=grace)

@@ -388,8 +388,8 @@ def test_times_of_every_form(made: ContainerdMaker, opened: Callable[[Path], Sto
 
     store = opened(made.write())
 
-    assert {"v2": NOW, "zoned": NOW, "zero": None} == {
-        blobs[node.id]: node.created for node in store.graph.nodes if node.kind == "blob"
+    assert {"v2": NOW_NS, "zoned": NOW_NS, "zero": None} == {
+        blobs[node.id]: node.created_ns for node in store.graph.nodes if node.kind == "blob"
     }
 
 

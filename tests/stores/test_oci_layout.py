@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from ocistore.formats.gotime import parse_time
 from tests.conftest import truth
 from tests.make.layout import (
     ARTIFACT,
@@ -84,7 +85,11 @@ def test_manifests_have_the_date_and_labels_of_their_configuration(
     image = maker.enter(maker.manifest("one"), "v1")
     node = node_of(read(maker.write()), "blob", digest(image))
 
-    assert (node.created, node.labels, node.state) == ("2026-10-09T00:00:00Z", {"made": "one"}, "manifest")
+    assert (node.created_ns, node.labels, node.state) == (
+        parse_time("2026-10-09T00:00:00Z"),
+        {"made": "one"},
+        "manifest",
+    )
 
 
 def test_one_digest_under_two_names_is_one_blob(maker: LayoutMaker, read: Callable[[Path], Store]) -> None:

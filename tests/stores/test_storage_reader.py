@@ -147,7 +147,7 @@ def test_unknown_keys_and_zero_times_are_tolerated(make: StorageMaker) -> None:
 
     store = make.open()
 
-    assert [node.created for node in store.graph.nodes if node.kind in ("layer", "image")] == [None, None]
+    assert [node.created_ns for node in store.graph.nodes if node.kind in ("layer", "image")] == [None, None]
     assert list(store.findings) == []
 
 

@@ -10,11 +10,12 @@ import re
 from typing import TYPE_CHECKING
 
 from ocistore.errors import UnreadableFile
+from ocistore.formats.gotime import told_time
 from ocistore.stores.shared.drivers import DRIVERS
 
 from .homes import list_directory
 from .layout import big_data_key, is_hex_id
-from .populate import OWN, created
+from .populate import OWN
 from .storage import GRAPHROOT
 
 if TYPE_CHECKING:
@@ -345,7 +346,7 @@ class _Claimer:
         number = self.graph.add("debris", f"{self.storage.homes[0].base}/{ident}", self.store.number)
         node = self.graph.nodes[number]
         node.state, node.note = "incomplete-layer", "flagged incomplete; any engine removes it when it starts"
-        node.created = created(self.storage.layers[ident].created_ns)
+        node.created_ns = told_time(self.storage.layers[ident].created_ns)
         self.storage.start.add(number)
         self.store.findings.say(
             "incomplete-layer",

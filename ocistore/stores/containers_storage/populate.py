@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ocistore.formats.gotime import ZERO_TIME_NS, format_time
+from ocistore.formats.gotime import told_time
 from ocistore.stores.store import DIFF_IDS
 
 from .homes import read_lowers
@@ -56,11 +56,6 @@ def populate(store: Store, storage: Storage) -> None:
     builder.volumes()
 
 
-def created(ns: int) -> str | None:
-    """A record's time as nodes have it; Go's zero time is none."""
-    return None if ns == ZERO_TIME_NS else format_time(ns)
-
-
 class _Builder:
     def __init__(self, store: Store, storage: Storage) -> None:
         self.store, self.storage = store, storage
@@ -96,7 +91,7 @@ class _Builder:
                 continue
             node = self.graph.nodes[self.add("layer", record.id)]
             node.names = list(record.names)
-            node.created = created(record.created_ns)
+            node.created_ns = told_time(record.created_ns)
             node.unsized = self.storage.driver not in COUNTED_DRIVERS
         mapped = {layer for image in self.storage.images for layer in image.mapped_layers}
         for record in self.storage.layers.values():
@@ -137,7 +132,7 @@ class _Builder:
             number = self.add("image", record.id)
             node = self.graph.nodes[number]
             node.names = list(record.names)
-            node.created = created(record.created_ns)
+            node.created_ns = told_time(record.created_ns)
             self.graph.root(number, "is an image record")
             self._image_layers(number, record)
 
@@ -180,7 +175,7 @@ class _Builder:
         node = self.graph.nodes[number]
         # podman lists a record's first name only (1.4).
         node.names = [row.name] if row else record.names[:1]
-        node.created = created(record.created_ns)
+        node.created_ns = told_time(record.created_ns)
         node.state = row.state.word if row else "external"
         node.traits = (str(maker),)
         node.note = _MAKER_NOTES.get(maker, "")
@@ -205,7 +200,7 @@ class _Builder:
         number = self.add("container", row.id)
         node = self.graph.nodes[number]
         node.names, node.state, node.labels = [row.name], row.state.word, row.labels
-        node.created = created(row.created_ns)
+        node.created_ns = told_time(row.created_ns)
         self.graph.root(number, "is a row in podman's database")
         if row.rootfs:
             node.traits, node.note = ("podman", "rootfs"), f"its file system is the user's directory {row.rootfs}"
@@ -243,7 +238,7 @@ class _Builder:
                 members = by_pod.get(pod.id, [])
                 number = self.add("pod", pod.id)
                 node = self.graph.nodes[number]
-                node.names, node.labels, node.created = [pod.name], pod.labels, created(pod.created_ns)
+                node.names, node.labels, node.created_ns = [pod.name], pod.labels, told_time(pod.created_ns)
                 node.state = pod_state([c.state for c in members])
                 self.graph.root(number, "is a pod")
                 infra = self.graph.find("container", pod.infra, self.number)
@@ -264,7 +259,7 @@ class _Builder:
                 number = self.add("volume", volume.name)
                 node = self.graph.nodes[number]
                 users = by_volume.get(volume.name, [])
-                node.names, node.labels, node.created = [volume.name], volume.labels, created(volume.created_ns)
+                node.names, node.labels, node.created_ns = [volume.name], volume.labels, told_time(volume.created_ns)
                 node.state = "used" if users else "unused"
                 node.traits = ("anonymous" if volume.anonymous else "named-volume", volume.driver)
                 self.graph.root(number, "has a row in podman's database")

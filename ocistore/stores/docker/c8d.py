@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ocistore.disk.tree import DirectoryTree, Missing
 from ocistore.errors import CorruptFile, NotAStore, UnreadableFile
-from ocistore.formats.gotime import ZERO_TIME_NS, format_time, parse_time
+from ocistore.formats.gotime import parse_time, told_time
 from ocistore.stores.shared.buildkit.load import load_cache
 from ocistore.stores.shared.buildkit.populate import populate_cache
 from ocistore.stores.shared.containerd.images import Contents
@@ -196,7 +196,8 @@ def _describe_images(store: Store, half: ContainerdHalf) -> None:
         configs = contents.configs(target)
         if configs:
             node.labels = configs[0].labels
-            node.created = _time(configs[0].created) or node.created
+            written = _time(configs[0].created)
+            node.created_ns = node.created_ns if written is None else written
         for config in configs:
             for chain, diff in config.chains():
                 snapshot = half.placed.snapshot(MOBY, half.snapshotter, chain)
@@ -208,13 +209,12 @@ def _describe_images(store: Store, half: ContainerdHalf) -> None:
             diff_ids.setdefault(snapshot, record.diff_id)
 
 
-def _time(text: str) -> str | None:
+def _time(text: str) -> int | None:
     """A time as nodes have it; Go's zero time, and what is none, is None."""
     try:
-        at = parse_time(text)
+        return told_time(parse_time(text))
     except CorruptFile:
         return None
-    return format_time(at) if at > ZERO_TIME_NS else None
 
 
 def _claim_mount_points(store: Store, records: DockerRecords) -> None:

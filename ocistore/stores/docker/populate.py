@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ocistore.formats.gotime import format_time
 from ocistore.stores.store import DIFF_IDS
 
 from .layout import CONTAINERS, NAMESPACE, SNAPSHOTTER, VOLUMES
@@ -91,7 +90,7 @@ class _Half:
         half, graph = self.half, self.graph
         number = self.add("image", image.id)
         node = graph.nodes[number]
-        node.created = format_time(image.created_ns) if image.created_ns is not None else None
+        node.created_ns = image.created_ns
         node.labels = image.labels
         if image.chain:
             graph.hold(number, self.add("layer", image.chain), "is the top layer of")
@@ -209,7 +208,7 @@ def populate_containers(store: Store, records: DockerRecords) -> None:
 
 def _describe(node: Node, container: ContainerRecord) -> None:
     node.names, node.state, node.labels = [container.name] if container.name else [], container.state, container.labels
-    node.created = format_time(container.created_ns) if container.created_ns is not None else None
+    node.created_ns = container.created_ns
     if not container.loaded:
         node.traits = ("not-loaded",)
         node.note = f"made with {container.driver}, so that a daemon with another image store doesn't see it"

@@ -7,7 +7,7 @@ import stat as stat_module
 from typing import TYPE_CHECKING
 
 from ocistore.errors import UnreadableFile
-from ocistore.formats.gotime import format_time
+from ocistore.formats.gotime import parse_time
 from ocistore.stores.shared.layout_blobs import BLOBS, Leftover, join, link_target
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ _INGEST_LEFTOVERS = (
 
 _MOST_TEMPORARY = 10_000
 """Directories below one temporary directory that are looked at."""
-_ALWAYS_YOUNG = "9999-12-31T23:59:59Z"
-_END_OF_TIME_NS = 253_402_300_799 * 10**9
+_ALWAYS_YOUNG_NS = parse_time("9999-12-31T23:59:59Z")
 
 
 def looks_like_layout(tree: Tree, path: str) -> bool:
@@ -93,7 +92,7 @@ def _note(entry: Entry, patterns: tuple[tuple[str, re.Pattern[str], str], ...]) 
     return ""
 
 
-def last_written(tree: Tree, path: str) -> str | None:
+def last_written(tree: Tree, path: str) -> int | None:
     """When anything in a temporary directory was last written; None for a file, whose own time says it.
 
     A writer that is active changes a file in its directory and not the directory, so the grace must ask the files.
@@ -106,7 +105,7 @@ def last_written(tree: Tree, path: str) -> str | None:
             return None
         for _ in range(_MOST_TEMPORARY):
             if not stack:
-                return format_time(newest) if newest < _END_OF_TIME_NS else _ALWAYS_YOUNG
+                return min(newest, _ALWAYS_YOUNG_NS)
             here = stack.pop()
             newest = max(newest, tree.stat(here).st_mtime_ns)
             for entry in tree.list(here):
@@ -117,7 +116,7 @@ def last_written(tree: Tree, path: str) -> str | None:
                     newest = max(newest, tree.stat(below).st_mtime_ns)
     except UnreadableFile:
         pass
-    return _ALWAYS_YOUNG
+    return _ALWAYS_YOUNG_NS
 
 
 def is_link(tree: Tree, path: str) -> bool:

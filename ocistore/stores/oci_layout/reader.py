@@ -280,7 +280,7 @@ class _Reader:
             if leftover.note:
                 mine.note = leftover.note
                 mine.state = "temporary"
-                mine.created = last_written(self._tree, leftover.path)
+                mine.created_ns = last_written(self._tree, leftover.path)
                 continue
             mine.doubt = "no writer of layouts is known to make such a file"
             self._findings.say(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ocistore.errors import CorruptFile
-from ocistore.formats.gotime import format_time, parse_time
+from ocistore.formats.gotime import parse_time
 from ocistore.formats.media_types import CACHE_CONFIG, IN_TOTO, Shape, shape_of
 
 if TYPE_CHECKING:
@@ -57,9 +57,9 @@ def add_trait(node: Node, word: str) -> None:
         node.traits = (*node.traits, word)
 
 
-def time_of(written: str) -> str | None:
-    """RFC 3339 in UTC; what is no time is no date, and nothing depends on it."""
+def time_of(written: str) -> int | None:
+    """Nanoseconds since 1970; what is no time is no date, and nothing depends on it."""
     try:
-        return format_time(parse_time(written)) if written else None
+        return parse_time(written) if written else None
     except CorruptFile:
         return None

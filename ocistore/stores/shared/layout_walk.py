@@ -368,8 +368,8 @@ class LayoutWalk:
 
     def _date_from(self, node: int, document: Document) -> None:
         mine = self._graph.nodes[node]
-        if mine.created is None and (written := document.annotations.get(_CREATED)):
-            mine.created = time_of(written)
+        if mine.created_ns is None and (written := document.annotations.get(_CREATED)):
+            mine.created_ns = time_of(written)
         if mine.labels is None and document.annotations:
             mine.labels = document.annotations
 
@@ -377,13 +377,14 @@ class LayoutWalk:
         """Gives manifests and configurations the date and the labels of the configuration."""
         for text, config in self._configs.items():
             mine = self._graph.nodes[self.node(text)]
-            mine.created = mine.created or time_of(config.created)
+            mine.created_ns = time_of(config.created) if mine.created_ns is None else mine.created_ns
             mine.labels = config.labels
         for node, digest in self._config_of:
             found = self._configs.get(digest)
             if found is not None:
                 mine = self._graph.nodes[node]
-                mine.created = time_of(found.created) or mine.created
+                written = time_of(found.created)
+                mine.created_ns = mine.created_ns if written is None else written
                 mine.labels = {**found.labels, **(mine.labels or {})}
         self._config_of.clear()
 

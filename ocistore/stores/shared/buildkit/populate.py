@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from ocistore.formats.gotime import format_time
+from ocistore.formats.gotime import told_time
 from ocistore.stores.shared.buildkit.cache import TEMPORARY, VARIANTS, VIEW, is_lazy
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _add_stale(store: Store, cache: Cache, ident: str) -> int:
     number = store.graph.add("debris", f"record {ident}", store.number)
     node = store.graph.nodes[number]
     node.state = STALE
-    node.created = _time(cache.records[ident].created_ns)
+    node.created_ns = told_time(cache.records[ident].created_ns)
     node.note = f"a build record that a start of BuildKit drops: {cache.start.dropped[ident]}"
     store.graph.root(number, "is a build record")
     return number
@@ -111,7 +111,7 @@ def _describe(store: Store, cache: Cache, loaded: Loaded, number: int, record: C
     node = store.graph.nodes[number]
     halves = [cache.records[half] for half in loaded.halves(record.id) if half in cache.records]
     node.state = record.record_type
-    node.created = _time(record.created_ns)
+    node.created_ns = told_time(record.created_ns)
     node.note = _note(halves)
     # One tuple for all records of the same traits.
     traits = tuple(_traits(record, halves, cache))
@@ -157,7 +157,7 @@ def _add_builds(store: Store, cache: Cache, lease: Callable[[str, str], int | No
         node = graph.nodes[number]
         node.state = "completed" if build.completed_ns is not None else "unfinished"
         node.traits = ("pinned",) if build.pinned else ()
-        node.created = _time(build.completed_ns or build.created_ns)
+        node.created_ns = told_time(build.completed_ns or build.created_ns)
         node.note = _build_note(build)
         graph.root(number, "is a build's history")
         for namespace in (cache.history_namespace, cache.namespace):
@@ -167,7 +167,7 @@ def _add_builds(store: Store, cache: Cache, lease: Callable[[str, str], int | No
     for ref, build in cache.orphans.items():
         number = graph.add("debris", f"history {ref}", store.number)
         node = graph.nodes[number]
-        node.state, node.created = STALE, _time(build.completed_ns or build.created_ns)
+        node.state, node.created_ns = STALE, told_time(build.completed_ns or build.created_ns)
         node.note = "a build of which nothing is kept; a start of BuildKit deletes its record"
         graph.root(number, "is a build's history")
 
@@ -216,12 +216,3 @@ def _leases_of(cache: Cache, name: str) -> dict[str, LeaseRecord]:
     metadata = cache.meta.metadata if cache.meta is not None else None
     namespace: Namespace | None = metadata.namespaces.get(name) if metadata is not None else None
     return namespace.leases if namespace is not None else {}
-
-
-def _time(ns: int | None) -> str | None:
-    if ns is None:
-        return None
-    try:
-        return format_time(ns)
-    except OverflowError:
-        return None

@@ -11,7 +11,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from ocistore.formats.gotime import ZERO_TIME_NS, format_time
+from ocistore.formats.gotime import told_time
 from ocistore.stores.shared.containerd.metadata_store import image_id
 from ocistore.stores.shared.containerd.references import SAFE, References, Resource, expiry, find_roots, is_expired
 from ocistore.stores.shared.containerd.snapshotter import ACTIVE, COMMITTED, VIEW, has_directories
@@ -86,16 +86,6 @@ def populate(
     return _Builder(store, meta, now_ns, owned_leases).run()
 
 
-def created(ns: int | None) -> str | None:
-    """A record's time as nodes have it; Go's zero time, and one out of the years 1 to 9999, is none."""
-    if ns is None or ns <= ZERO_TIME_NS:
-        return None
-    try:
-        return format_time(ns)
-    except OverflowError:
-        return None
-
-
 class _Builder:
     def __init__(
         self, store: Store, meta: MetadataStore, now_ns: int, owned_leases: Callable[[str, str], bool] | None
@@ -153,7 +143,7 @@ class _Builder:
             for digest, record in namespace.blobs.items():
                 blob = self.placed.blobs[digest]
                 node = self.graph.nodes[blob]
-                node.created = _first(node.created, created(record.created_ns))
+                node.created_ns = _first(node.created_ns, told_time(record.created_ns))
                 size = self.meta.content.sizes.get(digest)
                 if size is not None and record.size is not None and size != record.size:
                     text = f"has {size} bytes, its record says {record.size}"
@@ -161,7 +151,7 @@ class _Builder:
                 number = blob
                 if having[digest] > 1 or self.refers(Resource("content", name, digest)):
                     number = self.add("content", f"{name}/{digest}")
-                    self.graph.nodes[number].created = created(record.created_ns)
+                    self.graph.nodes[number].created_ns = told_time(record.created_ns)
                     self.hold(number, blob, "is the data of")
                 self.placed.contents[name, digest] = number
         self.orphan_blobs(having)
@@ -189,7 +179,7 @@ class _Builder:
                 self.placed.snapshots[name, snapshotter, key] = number
                 owners[snapshotter, record.name] = number
                 node = self.graph.nodes[number]
-                node.created = created(record.created_ns)
+                node.created_ns = told_time(record.created_ns)
                 node.labels = record.labels
                 self.backend(self.meta.snapshotters[snapshotter], record.name, number)
         for (name, snapshotter, _key), number in self.placed.snapshots.items():
@@ -235,7 +225,7 @@ class _Builder:
             what = "a snapshot that no record of the metadata database names"
             number = nodes[key] = self.debris(path, "orphan-snapshot", what, claim=snapshot.path is not None)
             node = self.graph.nodes[number]
-            node.unsized, node.created = snapshotter.unsized, created(snapshot.created_ns)
+            node.unsized, node.created_ns = snapshotter.unsized, told_time(snapshot.created_ns)
             node.doubt = node.doubt or snapshotter.doubt
             if not node.doubt:
                 self.say("orphan-snapshot", what, path, number)
@@ -290,13 +280,14 @@ class _Builder:
                 if view.has_ref_node(name, record.name):
                     number = self.placed.refs[name, record.name] = self.add("ref", view.ref_id(name, record.name))
                     node = self.graph.nodes[number]
-                    node.names, node.created, node.labels = [record.target], created(record.created_ns), record.labels
+                    node.names, node.labels = [record.target], record.labels
+                    node.created_ns = told_time(record.created_ns)
                 if view.has_image_node(name):
                     number = self.placed.images.get(record.target, -1)
                     if number < 0:
                         number = self.placed.images[record.target] = self.add("image", image_id(record.target))
                     node = self.graph.nodes[number]
-                    node.created = _first(node.created, created(record.created_ns))
+                    node.created_ns = _first(node.created_ns, told_time(record.created_ns))
                     shown = view.image_name(name, record.name)
                     if shown is not None:
                         node.names = [*node.names, shown]
@@ -310,7 +301,7 @@ class _Builder:
             for lease in namespace.leases.values():
                 number = self.placed.leases[name, lease.id] = self.add("lease", f"{name}/{lease.id}")
                 node = self.graph.nodes[number]
-                node.created, node.labels = created(lease.created_ns), lease.labels
+                node.created_ns, node.labels = told_time(lease.created_ns), lease.labels
                 if is_expired(lease.labels, self.now_ns):
                     node.state = "expired"
                     node.note = "its time has passed"
@@ -324,11 +315,12 @@ class _Builder:
                 kind, ident = self.meta.view.container_node(name, container.id)
                 number = self.placed.containers[name, container.id] = self.add(kind, ident)
                 node = self.graph.nodes[number]
-                node.created, node.labels, node.note = created(container.created_ns), container.labels, container.image
+                node.created_ns = told_time(container.created_ns)
+                node.labels, node.note = container.labels, container.image
             for sandbox in namespace.sandboxes.values():
                 number = self.placed.pods[name, sandbox.id] = self.add("pod", f"{name}/{sandbox.id}")
                 node = self.graph.nodes[number]
-                node.created, node.labels = created(sandbox.created_ns), sandbox.labels
+                node.created_ns, node.labels = told_time(sandbox.created_ns), sandbox.labels
 
     # Edges -----------------------------------------------------------------------------------------------------------
 
@@ -470,8 +462,8 @@ def _targets(namespace: Namespace) -> set[str]:
     return {record.target for record in namespace.images.values()}
 
 
-def _first(one: str | None, other: str | None) -> str | None:
+def _first(one: int | None, other: int | None) -> int | None:
     """The earlier of two times, as far as they are known."""
     if one is None or other is None:
-        return one or other
+        return other if one is None else one
     return min(one, other)
