@@ -50,6 +50,9 @@ def open_copy(database: bytes, journal: bytes | None = None, wal: bytes | None =
                 yield connection
     except sqlite3.Error as err:
         raise CorruptFile(f"SQLite can't read it ({err})") from None
+    except UnicodeDecodeError:
+        # Python turns what SQLite says into a text, also where it quotes spoilt bytes.
+        raise CorruptFile("SQLite can't read it, for a reason that quotes what is no UTF-8") from None
 
 
 def _without_wal_mark(database: bytes) -> bytes:

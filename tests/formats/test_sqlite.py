@@ -152,3 +152,12 @@ def test_spoilt_bytes_only_ever_raise_one_error(
 
     with contextlib.suppress(CorruptFile):
         rows(bytes(made), journal)
+
+
+def test_a_spoilt_statement_that_sqlite_quotes(tmp_path: Path) -> None:
+    """What SQLite says of a table's statement quotes it, and it need not be UTF-8."""
+    make(tmp_path / "db").close()
+    spoilt = (tmp_path / "db").read_bytes().replace(b"CREATE TABLE t (", b"CREATE TABLE t \x80")
+
+    with pytest.raises(CorruptFile, match="quotes what is no UTF-8"):
+        rows(spoilt)
