@@ -70,11 +70,11 @@ def accounts_of(path: str, store: Store, now_ns: int) -> list[Account]:
     gc.freeze()
     accounts = []
     large = len(store.graph) > _LARGE
+    # Before the walk, for whose directories other processes may be waited; and what it looks up is looked up once.
+    halves = find_halves(store, now_ns)
     with Beside(lambda: find_steps(store, now_ns), worth=large) as steps:
         # What it was found with has circles.
         gc.collect()
-        # Before the walk, for whose directories other processes may be waited.
-        halves = find_halves(store, now_ns)
         for each in store.all_stores():
             with progress("sizes", "directories") as more:
                 sizes = measure(each, more)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
 from ocistore.findings import Findings
@@ -223,17 +223,13 @@ class Sizes:
     def _sum_up(self, place: int) -> dict[tuple[Fate, str | None], Bytes]:
         of_node, nodes, owners = self.node_fates, self.store.graph.nodes, self._owners
         allocated, apparent, inodes = self._counted.single.columns
-        sums: dict[tuple[Fate, str | None], list[int]] = {}
-
-        def line_of(fate: Fate, owner: int) -> list[int]:
-            return sums.setdefault((fate, nodes[owner].kind if owner >= 0 else None), [0, 0, 0])
-
+        sums: dict[tuple[Fate, str | None], list[int]] = defaultdict(lambda: [0, 0, 0])
         there = bytearray(len(owners))
         for claim in self._claims_below(self._where.spot(place, "")):
             there[claim] = 1
             if inodes[claim]:
                 owner = owners[claim]
-                line = line_of(of_node[owner] if owner >= 0 else "unknown", owner)
+                line = sums[(of_node[owner], nodes[owner].kind) if owner >= 0 else ("unknown", None)]
                 line[0] += allocated[claim]
                 line[1] += apparent[claim]
                 line[2] += inodes[claim]
@@ -247,7 +243,8 @@ class Sizes:
                 owner = owners[claim]
                 among.setdefault(of_node[owner] if owner >= 0 else "unknown", owner)
             fate = next(f for f in _STRONGEST if f in among)
-            line = line_of(fate, among[fate] if among[fate] in within else within[0])
+            owner = among[fate] if among[fate] in within else within[0]
+            line = sums[fate, nodes[owner].kind if owner >= 0 else None]
             for column, part in enumerate(amount):
                 line[column] += part
         return {key: Bytes(*line) for key, line in sums.items()}

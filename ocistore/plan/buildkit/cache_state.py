@@ -212,13 +212,17 @@ class _Run:
         if live.refs or live.gone:
             return False
         rule, record = self._rule, live.record
-        shared = self._checks and self._state.is_shared(live)
-        if not rule.all and (record.record_type in _HIDDEN or shared):
+        if not rule.all and (record.record_type in _HIDDEN or self._is_shared(live)):
             return False
         if rule.keep_duration_ns and live.used_ns is not None and live.used_ns > self._cutoff:
             return False
-        described = self._state.version >= DESCRIPTIONS
-        return self._wanted.matches_all or self._wanted.matches(lambda name: _field(name, live, shared, described))
+        if self._wanted.matches_all:
+            return True
+        shared, described = self._is_shared(live), self._state.version >= DESCRIPTIONS
+        return self._wanted.matches(lambda name: _field(name, live, shared, described))
+
+    def _is_shared(self, live: Live) -> bool:
+        return self._checks and self._state.is_shared(live)
 
     def _freed(self, world: World) -> list[Live]:
         """Records that became candidates since the last look."""

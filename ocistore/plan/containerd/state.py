@@ -379,7 +379,7 @@ class MetaState:
     def _record(self, kind: str, ident: str, paths: tuple[str, ...], why: str) -> None:
         if not self._silent:
             number = self.store.graph.find(kind, ident, self.store.number)
-            if number is not None and self.store.graph.nodes[number].id == ident:
+            if number is not None:
                 # One text for both: a prune may take 100,000 leases.
                 ident = self.store.graph.nodes[number].id
             self.outcome.removals.append(Removal(number, kind, ident, paths, why))

@@ -141,9 +141,10 @@ def populate_snapshots(store: Store, records: DockerRecords, half: GraphHalf) ->
             graph.nodes[number].parents = (below,)
     for lease, key in leased(records.meta):
         holder = records.placed.lease(NAMESPACE, lease) if records.placed else None
-        held = node_of_snapshot(half, key)
-        if half.layer_of(key) in half.layers:
-            half.leased.add(half.layer_of(key))
+        chain = half.layer_of(key)
+        held = _node_of(half, key, chain)
+        if chain in half.layers:
+            half.leased.add(chain)
         if holder is not None and held is not None:
             graph.hold(holder, held, "is leased by")
 
@@ -157,8 +158,8 @@ def _data_keys(half: GraphHalf) -> list[str]:
         snapshot.key
         for snapshot in snapshots.values()
         if snapshot.chain not in half.layers
-        and snapshot.directory in half.directories
-        and snapshot.directory not in of_layers
+        and (directory := snapshot.directory) in half.directories
+        and directory not in of_layers
         and not (snapshot.is_committed and snapshot.key in committers)
     ]
 
@@ -172,7 +173,10 @@ def _parent_of(half: GraphHalf, key: str) -> str:
 
 def node_of_snapshot(half: GraphHalf, key: str) -> int | None:
     """The layer or snapshot that a key means; None for a view, and for what isn't there."""
-    chain = half.layer_of(key)
+    return _node_of(half, key, half.layer_of(key))
+
+
+def _node_of(half: GraphHalf, key: str, chain: str) -> int | None:
     layer = half.nodes.get(("layer", chain)) if chain else None
     return half.snapshot_nodes.get(key) if layer is None else layer
 

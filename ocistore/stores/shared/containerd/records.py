@@ -259,8 +259,9 @@ class _Reader:
             # Looked up at once: there are as many leases as build records.
             values = dict(entry.items())
             labels, made = values.get(b"labels"), values.get(b"createdat")
-            lease = self._namespace.leases[text_of(key)] = LeaseRecord(
-                text_of(key),
+            ident = text_of(key)
+            lease = self._namespace.leases[ident] = LeaseRecord(
+                ident,
                 _texts_of(labels) if isinstance(labels, Bucket) else {},
                 self._time_of(entry, b"createdat", made) if isinstance(made, bytes) else None,
             )
