@@ -280,7 +280,8 @@ class GraphImages:
         chain = self.layer_of(key)
         directory = found.directory if found else key
         self.snapshots.pop(key, None)
-        self.snapshots.pop(directory, None)
+        if directory != key:
+            self.snapshots.pop(directory, None)
         if chain:
             # Two builds with the same result are one layer, on the directory of one of them.  That of the other is left
             # by the daemon: what is a layer, it asks the layer store to release, which knows nothing of the directory.
@@ -288,8 +289,10 @@ class GraphImages:
                 self.leased.discard(chain)
                 self.release(chain, f"build record {lease[:25]} was the last that held it")
         elif found is not None and directory in self.half.directories:
-            number = self.half.snapshot_nodes.get(key, self.half.snapshot_nodes.get(directory))
-            ident = f"{NAMESPACE}/{SNAPSHOTTER}/{key}"
-            self.state.record(
-                "snapshot", ident, tuple(directory_paths(self.half, directory)), "its build record goes", number
-            )
+            number = self.half.snapshot_nodes.get(key)
+            # Its node bears its id; the text needn't be made again.
+            ident = f"{NAMESPACE}/{SNAPSHOTTER}/{key}" if number is None else self.state.store.graph.nodes[number].id
+            if number is None:
+                number = self.half.snapshot_nodes.get(directory)
+            paths = tuple(directory_paths(self.half, directory))
+            self.state.record("snapshot", ident, paths, "its build record goes", number)

@@ -90,8 +90,9 @@ class DockerState:
             # They are sorted, and no path stands there twice.
             if known is not None and known == sorted(paths):
                 paths = tuple(known)
-            if self.store.graph.nodes[number].id == ident:
-                ident = self.store.graph.nodes[number].id
+            shown = self.store.graph.nodes[number].id
+            if shown == ident:
+                ident = shown
         self.outcome.removals.append(Removal(number, kind, ident, paths, why))
 
     def note(self, code: str, text: str, node: str | None = None, path: str = "") -> None:
