@@ -162,11 +162,11 @@ def _take_over(top: _Spine, ahead: Ahead, claims: int, progress: Callable[[int, 
             # Names in what is walked again will be met there.
             mine.links[inode] = [blocks, size, left + len(names) - len(met), *met]
     taken = {ahead.paths[number] for number in claim_of}
-    mine.noted = {path for path in theirs.noted if not taken.isdisjoint(_up(path))}
+    mine.noted = {path for path in theirs.noted if not taken.isdisjoint(upwards(path))}
     return mine
 
 
-def _up(path: str) -> Iterator[str]:
+def upwards(path: str) -> Iterator[str]:
     """A path and those of the directories above it."""
     while path:
         yield path

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
 from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, NamedTuple
 
+from ocistore.disk.walk import upwards
 from ocistore.findings import Findings
 from ocistore.graph.graph import FATES
 from ocistore.usage.bytes import ZERO, Bytes
@@ -96,7 +96,7 @@ class Sizes:
         self._fates: list[Fate] | None = None
         self._retained: list[Bytes | None] | None = None
         self._kept: dict[str, list[Bytes | None] | None] = {}
-        self._order: _Order | None = None
+        self._nested: _Nested | None = None
         self._sums: dict[int, dict[tuple[Fate, str | None], Bytes]] = {}
         self._has_unsized = any(node.unsized for node in store.graph.nodes)
 
@@ -189,21 +189,23 @@ class Sizes:
             KeyError: a path that is in no place of the store.
         """
         counted, nodes = self._counted, self.store.graph.nodes
-        places, claims, ends = self._ordered
+        at, below = self._nesting
         # A path of the root is mostly spelled as the walk of it sees it.
-        top = places[0] if self._where.spot(0, "") == Spot(0, "") else {}
+        top = at[0] if self._where.spot(0, "") == Spot(0, "") else {}
         step_of = array("i", [-1]) * len(counted.spots)
         for number, paths in enumerate(steps):
             for path in paths:
-                first = top.get(path)
-                if first is None:
-                    first = self._at(self._where.find(path))
-                if first is None:
+                claim = top.get(path)
+                if claim is None:
+                    spot = self._where.find(path)
+                    claim = at[spot.place].get(spot.path)
+                if claim is None:
                     return measure_freed(self.store, steps)
-                for at in range(first, ends[first]):
-                    claim = claims[at]
-                    if step_of[claim] < 0:
-                        step_of[claim] = number
+                if step_of[claim] < 0:
+                    step_of[claim] = number
+                for deeper in below.get(claim, ()):
+                    if step_of[deeper] < 0:
+                        step_of[deeper] = number
         unproved = {step_of[claim] for claim in counted.incomplete if step_of[claim] >= 0}
         if self._has_unsized:
             unproved.update(
@@ -250,28 +252,20 @@ class Sizes:
         return {key: Bytes(*line) for key, line in sums.items()}
 
     @property
-    def _ordered(self) -> _Order:
-        if self._order is None:
-            self._order = _order_claims(self._counted.spots, len(self.store.places))
-        return self._order
+    def _nesting(self) -> _Nested:
+        if self._nested is None:
+            self._nested = _nest_claims(self._counted.spots, len(self.store.places))
+        return self._nested
 
-    def _at(self, spot: Spot) -> int | None:
-        """Where the claim of a path is in the order of claims; None if there is none of it."""
-        return self._ordered.places[spot.place].get(spot.path)
-
-    def _claims_below(self, spot: Spot) -> Sequence[int]:
+    def _claims_below(self, spot: Spot) -> Iterable[int]:
         """The claims at a path and below it."""
-        _, claims, ends = self._ordered
-        first = self._at(spot)
-        if first is not None:
-            return claims[first : ends[first]]
-        spots, prefix = self._counted.spots, _prefix(spot)
-
-        def name(claim: int) -> str:
-            return _prefix(spots[claim])
-
-        # "0" comes after "/", so all that begins with the prefix lies between the two.
-        return claims[bisect_left(claims, prefix, key=name) : bisect_left(claims, prefix[:-1] + "0", key=name)]
+        at, below = self._nesting
+        claims = at[spot.place]
+        claim = claims.get(spot.path)
+        if claim is not None:
+            return claim, *below.get(claim, ())
+        prefix = f"{spot.path}/" if spot.path else ""
+        return [claim for path, claim in claims.items() if path.startswith(prefix)]
 
     def _is_counted(self, node: int) -> bool:
         thing = self.store.graph.nodes[node]
@@ -340,35 +334,37 @@ _COUNTERPARTS = {"image": ("record",), "record": ("image", "ref")}
 _STRONGEST: tuple[Fate, ...] = ("held", "unknown", "own", "unreferenced")
 
 
-def _prefix(spot: Spot) -> str:
-    return f"{spot.place}:/{spot.path}/" if spot.path else f"{spot.place}:/"
+class _Nested(NamedTuple):
+    """Where claims lie.
 
-
-class _Order(NamedTuple):
-    """Claims in the order of their paths: by place of the store where each path is, claims in order, their ends.
-
-    Those below a claim follow it, up to its end.
+    Attributes:
+        at: by place of the store: the claim of each path in it.
+        below: of a claim, the claims that lie deeper in it; none of those without.
     """
 
-    places: list[dict[str, int]]
-    claims: array[int]
-    ends: array[int]
+    at: list[dict[str, int]]
+    below: dict[int, list[int]]
 
 
-def _order_claims(spots: list[Spot], places: int) -> _Order:
-    names = [_prefix(spot) for spot in spots]
-    claims = array("I", sorted(range(len(spots)), key=names.__getitem__))
-    ends = array("I", [len(claims)]) * len(claims)
-    found: list[dict[str, int]] = [{} for _ in range(places)]
-    above: list[tuple[int, str]] = []
-    for at, claim in enumerate(claims):
-        name = names[claim]
-        while above and not name.startswith(above[-1][1]):
-            ends[above.pop()[0]] = at
-        above.append((at, name))
-        spot = spots[claim]
-        found[spot.place][spot.path] = at
-    return _Order(found, claims, ends)
+def _nest_claims(spots: list[Spot], places: int) -> _Nested:
+    at: list[dict[str, int]] = [{} for _ in range(places)]
+    for claim, spot in enumerate(spots):
+        at[spot.place][spot.path] = claim
+    below: dict[int, list[int]] = {}
+    for claims in at:
+        # Most claims lie side by side in a few directories.
+        around: dict[str, list[list[int]]] = {}
+        for path, claim in claims.items():
+            if not path:
+                continue
+            head = path.rpartition("/")[0]
+            lists = around.get(head)
+            if lists is None:
+                above = [claims[each] for each in (*upwards(head), "") if each in claims]
+                lists = around[head] = [below.setdefault(each, []) for each in above]
+            for each in lists:
+                each.append(claim)
+    return _Nested(at, below)
 
 
 def _owner_above(owners: dict[Spot, int], spot: Spot) -> int:
