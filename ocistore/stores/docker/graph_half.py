@@ -66,9 +66,9 @@ def read_half(store: Store, records: DockerRecords, driver: str) -> GraphHalf:
     """Reads the image store of one graph driver, without build state, and adds its images and layers."""
     known = DRIVERS.get(driver) or Driver(driver, driver, driver)
     half = GraphHalf(known, f"{IMAGES}/{driver}", active=driver == records.active)
-    doubts = read_layers(store, half)
-    doubts += read_images(store, half)
-    doubts += read_driver(store, half)
+    # First, since its directories are counted ahead while all else is read.
+    unlisted = read_driver(store, half)
+    doubts = [*read_layers(store, half), *read_images(store, half), *unlisted]
     # BuildKit's directories have ids of their own form, and records of their own.
     layers = [ident for ident in half.directories if MOUNT_ID.fullmatch(ident)]
     if layers and not half.layers and not half.mounts and not _has_layerdb(store, half):
