@@ -62,18 +62,19 @@ def accounts_of(path: str, store: Store, now_ns: int) -> list[Account]:
     """
     from ocistore.cli.progress import progress
     from ocistore.disk.beside import Beside
-    from ocistore.plan.ladder import find_steps, weigh_steps
+    from ocistore.plan.ladder import find_steps, run_natives, weigh_steps
     from ocistore.plan.together import find_halves, weigh_halves
     from ocistore.usage.sizes import measure
 
-    # What is read stays; what plans are made with is forgotten before the walk, or is another process's.
+    # What is read stays; what commands are simulated with is forgotten before the walk, or is another process's.
     gc.freeze()
     accounts = []
     large = len(store.graph) > _LARGE
     # Before the walk, for whose directories other processes may be waited; and what it looks up is looked up once.
     halves = find_halves(store, now_ns)
-    with Beside(lambda: find_steps(store, now_ns), worth=large) as steps:
-        # What it was found with has circles.
+    with Beside(lambda: run_natives(store, now_ns), worth=large) as taken:
+        steps = find_steps(store, now_ns)
+        # What commands were simulated with has circles.
         gc.collect()
         for each in store.all_stores():
             with progress("sizes", "directories") as more:
@@ -89,7 +90,7 @@ def accounts_of(path: str, store: Store, now_ns: int) -> list[Account]:
                     # The walk may have noticed that an engine is writing, which forbids what was found before it, too.
                     doubtful = bool(store.findings.blocking)
                     together = None if halves is None or doubtful else weigh_halves(halves, sizes)
-                    rungs = [] if doubtful else weigh_steps(steps.result(), sizes)
+                    rungs = [] if doubtful else weigh_steps(steps, taken.result(), sizes)
                     account = account._replace(nested=inner, repeated=repeated, together=together, ladder=rungs)
                 accounts.append(account)
     return accounts

@@ -11,9 +11,9 @@ from ocistore.plan.make import areas_of_scopes, open_session, select, whole_doub
 from ocistore.usage.bytes import ZERO
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from ocistore.plan.make import Session
+    from ocistore.plan.plan import Outcome
     from ocistore.stores.store import Store
     from ocistore.usage.bytes import Bytes
     from ocistore.usage.sizes import Sizes
@@ -61,49 +61,52 @@ _RUNGS: dict[str, tuple[tuple[str, str | None], ...]] = {
 
 
 class Found(NamedTuple):
-    """A step before it is weighed; small, so that it can come from another process.
+    """A step before it is weighed.
 
     Attributes:
         step: as `Rung.step`.
         nodes: numbers of the nodes whose paths go.
         paths: what else goes.
-        native: the command that takes exactly all that.
         things: how many go.
     """
 
     step: str
     nodes: array[int]
     paths: list[str]
-    native: str | None
     things: int
+
+
+class Taken(NamedTuple):
+    """What a native command takes; small, so that it can come from another process.
+
+    Attributes:
+        nodes: numbers of the nodes all of whose paths go.
+        paths: what else goes.
+    """
+
+    nodes: array[int]
+    paths: list[str]
 
 
 def ladder(store: Store, sizes: Sizes, now_ns: int) -> list[Rung]:
     """The rungs of a store, from the safest on; none where doubt forbids plans."""
-    return weigh_steps(find_steps(store, now_ns), sizes)
+    return weigh_steps(find_steps(store, now_ns), run_natives(store, now_ns), sizes)
 
 
 def find_steps(store: Store, now_ns: int) -> list[Found]:
-    """The steps of a store without their bytes; what is simulated for it can be forgotten before the store is walked.
-
-    A native command is named only if its simulation takes exactly the paths of its rung.
-    """
-    if store.findings.blocking or whole_doubt(store):
-        return []
+    """The steps of a store without their bytes."""
     gone = bytearray(len(store.graph))
     dropped: frozenset[int] = frozenset()
     steps: list[Found] = []
-    session = open_session(store, now_ns)
-    start = _start(store, session)
+    scopes = _scopes(store)
+    start = _start(store, now_ns) if scopes is not None else None
     if start:
         paths, numbers = start
         for number in numbers:
             gone[number] = 1
-        steps.append(Found("start", array("I"), paths, None, len(numbers)))
+        steps.append(Found("start", array("I"), paths, len(numbers)))
     looked_at = -1
-    for scope, command in _RUNGS.get(store.kind, ()):
-        if areas_of_scopes([scope]) & store.doubts.keys():
-            continue
+    for scope, _ in scopes or ():
         dropped = dropped.union(select(store, scope, dropped, now_ns))
         nodes = array("I")
         # Where no more is dropped than before, no more falls.
@@ -112,20 +115,43 @@ def find_steps(store: Store, now_ns: int) -> list[Found]:
             nodes.extend(find_falling(store, dropped, unreferenced=True, now_ns=now_ns, grace_ns=0, gone=gone))
         for number in nodes:
             gone[number] = 1
-        native = command if command and _does_exactly(session, command, paths_of(store, nodes)) else None
-        steps.append(Found(scope, nodes, [], native, len(nodes)))
+        steps.append(Found(scope, nodes, [], len(nodes)))
     return steps
 
 
-def weigh_steps(steps: Sequence[Found], sizes: Sizes) -> list[Rung]:
-    """The steps with what each frees after those above it."""
-    freed = sizes.freed([[*found.paths, *paths_of(sizes.store, found.nodes)] for found in steps])
+def run_natives(store: Store, now_ns: int) -> dict[str, Taken]:
+    """What the native command of each step takes, one after the other; none of a command that fails."""
+    taken: dict[str, Taken] = {}
+    session = open_session(store, now_ns)
+    for scope, command in _scopes(store) or ():
+        try:
+            outcome = session.run(command.split(), None) if command else None
+        except UsageError:
+            continue
+        if outcome is not None and not outcome.failure:
+            taken[scope] = _taken(store, outcome)
+    return taken
+
+
+def weigh_steps(steps: Sequence[Found], taken: Mapping[str, Taken], sizes: Sizes) -> list[Rung]:
+    """The steps with what each frees after those above it, and the commands that take exactly its paths."""
+    store = sizes.store
+    commands = dict(_RUNGS.get(store.kind, ()))
+    freed = sizes.freed([[*found.paths, *paths_of(store, found.nodes)] for found in steps])
     rungs: list[Rung] = []
     cumulative: Bytes | None = ZERO
     for found, frees in zip(steps, freed.steps, strict=True):
         cumulative = None if cumulative is None or frees is None else cumulative.plus(frees)
-        rungs.append(Rung(found.step, frees, cumulative, found.native, found.things))
+        native = commands[found.step] if found.step in taken and _is_all(store, found, taken[found.step]) else None
+        rungs.append(Rung(found.step, frees, cumulative, native, found.things))
     return rungs
+
+
+def _scopes(store: Store) -> list[tuple[str, str | None]] | None:
+    """The scopes that no doubt forbids, each with its native command; None where doubt forbids all."""
+    if store.findings.blocking or whole_doubt(store):
+        return None
+    return [each for each in _RUNGS.get(store.kind, ()) if not areas_of_scopes([each[0]]) & store.doubts.keys()]
 
 
 def cost(store: Store, sizes: Sizes, scope: str, now_ns: int) -> tuple[Bytes | None, int]:
@@ -138,7 +164,7 @@ def cost(store: Store, sizes: Sizes, scope: str, now_ns: int) -> tuple[Bytes | N
     return freed.total, sum(1 for number in taken if store.graph.nodes[number].kind == "image")
 
 
-def _start(store: Store, session: Session) -> tuple[list[str], set[int]] | None:
+def _start(store: Store, now_ns: int) -> tuple[list[str], set[int]] | None:
     """What an engine removes by merely starting: paths and nodes."""
     numbers: set[int] = set(getattr(store.detail, "start", ()))
     owned = owned_paths(store)
@@ -146,22 +172,30 @@ def _start(store: Store, session: Session) -> tuple[list[str], set[int]] | None:
     if store.kind == "docker":
         from ocistore.plan.docker.session import DockerSession
 
-        for removal in session.started if isinstance(session, DockerSession) else ():
+        for removal in DockerSession(store, now_ns).started:
             paths += removal.paths
             numbers.update(() if removal.node is None else (removal.node,))
     return (paths, numbers) if numbers else None
 
 
-def _does_exactly(session: Session, command: str, paths: list[str]) -> bool:
-    try:
-        outcome = session.run(command.split(), None)
-    except UsageError:
-        return False
-    if outcome.failure:
-        return False
-    # One set of all paths, not two: there may be hundreds of thousands.
-    wanted = set(paths)
-    if any(path not in wanted for removal in outcome.removals for path in removal.paths):
-        return False
-    wanted.difference_update(path for removal in outcome.removals for path in removal.paths)
-    return not wanted
+def _taken(store: Store, outcome: Outcome) -> Taken:
+    """What a command did, by nodes as far as these go whole."""
+    owned = owned_paths(store)
+    nodes: set[int] = set()
+    paths: set[str] = set()
+    for removal in outcome.removals:
+        if removal.node is not None and removal.paths == tuple(owned.get(removal.node, ())):
+            nodes.add(removal.node)
+        else:
+            paths.update(removal.paths)
+    return Taken(array("I", sorted(nodes)), sorted(paths))
+
+
+def _is_all(store: Store, found: Found, taken: Taken) -> bool:
+    """Whether a command takes the paths of a step, and no others."""
+    owned = owned_paths(store)
+    if not taken.paths and not {n for n in found.nodes if n in owned}.symmetric_difference(
+        n for n in taken.nodes if n in owned
+    ):
+        return True
+    return {*taken.paths, *paths_of(store, taken.nodes)} == set(paths_of(store, found.nodes))
