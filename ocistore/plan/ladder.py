@@ -122,8 +122,11 @@ def find_steps(store: Store, now_ns: int) -> list[Found]:
 def run_natives(store: Store, now_ns: int) -> dict[str, Taken]:
     """What the native command of each step takes, one after the other; none of a command that fails."""
     taken: dict[str, Taken] = {}
+    scopes = _scopes(store)
+    if not scopes:
+        return taken
     session = open_session(store, now_ns)
-    for scope, command in _scopes(store) or ():
+    for scope, command in scopes:
         try:
             outcome = session.run(command.split(), None) if command else None
         except UsageError:
