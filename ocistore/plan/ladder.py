@@ -80,7 +80,7 @@ class Taken(NamedTuple):
     """What a native command takes; small, so that it can come from another process.
 
     Attributes:
-        nodes: numbers of the nodes all of whose paths go.
+        nodes: numbers of the nodes that own paths, all of which go.
         paths: what else goes.
     """
 
@@ -187,7 +187,7 @@ def _taken(store: Store, outcome: Outcome) -> Taken:
     nodes: set[int] = set()
     paths: set[str] = set()
     for removal in outcome.removals:
-        if removal.node is not None and removal.paths == tuple(owned.get(removal.node, ())):
+        if removal.paths and removal.node is not None and removal.paths == tuple(owned.get(removal.node, ())):
             nodes.add(removal.node)
         else:
             paths.update(removal.paths)
@@ -197,8 +197,7 @@ def _taken(store: Store, outcome: Outcome) -> Taken:
 def _is_all(store: Store, found: Found, taken: Taken) -> bool:
     """Whether a command takes the paths of a step, and no others."""
     owned = owned_paths(store)
-    if not taken.paths and not {n for n in found.nodes if n in owned}.symmetric_difference(
-        n for n in taken.nodes if n in owned
-    ):
+    if not taken.paths and {number for number in found.nodes if number in owned} == set(taken.nodes):
+        # Mostly so, and there may be hundreds of thousands of paths.
         return True
     return {*taken.paths, *paths_of(store, taken.nodes)} == set(paths_of(store, found.nodes))

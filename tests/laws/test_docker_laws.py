@@ -16,8 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ocistore.formats.gotime import parse_time
-from ocistore.plan.ladder import find_steps
-from ocistore.plan.make import SCOPES, plan_command, plan_scopes, select
+from ocistore.plan.closure import paths_of
+from ocistore.plan.ladder import find_steps, ladder
+from ocistore.plan.make import SCOPES, open_session, plan_command, plan_scopes, select
 from ocistore.usage.bytes import Bytes
 from ocistore.usage.fates import fates
 from ocistore.usage.sizes import measure
@@ -32,6 +33,13 @@ if TYPE_CHECKING:
     from ocistore.stores.store import Store
 
 NOW_NS = parse_time("2026-11-21T07:00:00Z")
+LADDER = {
+    "dangling": "docker image prune -f",
+    "containers": "docker container prune -f",
+    "cache": "docker builder prune -a -f",
+    "unused": "docker image prune -a -f",
+    "volumes": "docker volume prune -a -f",
+}
 COMMANDS = (
     "docker image prune -f",
     "docker image prune -a -f",
@@ -186,6 +194,22 @@ def test_steps_of_the_ladder_take_what_nothing_left_holds(recipe: Callable[[Path
             falling = set(range(len(store.graph))) - stays(store, dropped | gone) - gone
             assert falling == set(step.nodes), step.step
             gone |= falling
+        store.close()
+
+
+@settings(max_examples=60, deadline=None)
+@given(recipe=recipes())
+def test_the_ladder_names_a_command_where_it_takes_exactly_the_step(recipe: Callable[[Path], DockerMaker]) -> None:
+    """Each after those above it; path by path."""
+    with tempfile.TemporaryDirectory() as top:
+        store = recipe(Path(top)).read()
+        wanted = {step.step: set(paths_of(store, step.nodes)) for step in find_steps(store, NOW_NS)}
+        named = {rung.step: rung.native for rung in ladder(store, measure(store), NOW_NS)}
+        session = open_session(store, NOW_NS)
+        for step, command in LADDER.items():
+            outcome = session.run(command.split(), None)
+            exact = not outcome.failure and {p for r in outcome.removals for p in r.paths} == wanted[step]
+            assert named[step] == (command if exact else None), step
         store.close()
 
 

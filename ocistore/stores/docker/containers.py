@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ocistore.disk.tree import Missing
 from ocistore.errors import CorruptFile, UnreadableFile
 from ocistore.formats import strict_json
-from ocistore.formats.gotime import ZERO_TIME_NS, parse_time
+from ocistore.formats.gotime import ZERO_TIME_NS, parse_time, told_time
 
 from .files import list_directory
 from .layout import CONTAINER_RECORD, CONTAINERS, HEX_ID, HOST_RECORD
@@ -97,7 +97,7 @@ def decode_container(data: bytes) -> ContainerRecord:
         _text(value.get("Image")).removeprefix("sha256:"),
         _text(config.get("Image")),
         {key: text for key, text in _dict(config.get("Labels")).items() if isinstance(text, str)},
-        None if created_ns == ZERO_TIME_NS else created_ns,
+        told_time(created_ns),
         running,
         word,
         tuple(_mount(mount) for mount in _dict(value.get("MountPoints")).values()),
